@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @notice What one provider is due from one job in one batch. Lines are strictly ascending by (providerId, jobId).
+struct Line {
+    bytes32 jobId;
+    LineTerms terms;
+}
+
+/// @dev From the least significant bit: amountNano 64 | receiptCount 32 | providerId 32 | isFinal 1.
+type LineTerms is uint256;
+
+/// @dev What became of a line. From the least significant bit:
+/// paidNano 64 (fee included) | feeNano 64 | releasedNano 64 | receiptCount 32 | status 8.
+type LineOutcome is uint256;
+
+/// @notice Why a line paid what it paid. A line never reverts its batch.
+enum LineStatus {
+    None,
+    /// @dev Paid in full.
+    Paid,
+    /// @dev The lock or a bound covered only a part; that part is paid.
+    PaidInPart,
+    UnknownJob,
+    LockClosed,
+    LockExhausted,
+    ProviderInactive,
+    ProviderCapReached,
+    /// @dev The capability was revoked before this batch's window began.
+    Revoked,
+    /// @dev Out of order, or a duplicate of an earlier line.
+    NotAscending,
+    /// @dev The lines before it already reached the header's total.
+    OverBatchTotal
+}
