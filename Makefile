@@ -1,0 +1,87 @@
+# `make` lists what can be done. Node 20.19 or later is all that a machine needs beforehand.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PNPM_VERSION := 10.33.0
+PNPM := .tools/node_modules/.bin/pnpm
+BIN := node_modules/.bin
+FORGE := contracts/node_modules/.bin/forge
+NODE_TS := node --import tsx
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }'
+
+.PHONY: install
+install: node_modules/.installed ## install the pinned dependencies
+
+$(PNPM): Makefile
+	@node -e 'const [a,b]=process.versions.node.split(".").map(Number); if (a<20||(a===20&&b<19)) { console.error("Node 20.19 or later is needed; this is "+process.versions.node); process.exit(1) }'
+	npm install --prefix .tools --no-save --no-audit --no-fund --silent pnpm@$(PNPM_VERSION)
+	@touch $@
+
+node_modules/.installed: $(PNPM) pnpm-lock.yaml pnpm-workspace.yaml package.json
+	$(PNPM) install --frozen-lockfile --reporter=append-only --silent
+	@touch $@
+
+.PHONY: contracts
+contracts: install ## compile the contracts
+	$(FORGE) build --silent
+
+.PHONY: abi
+abi: contracts ## write the ABIs from the compiled contracts
+	$(NODE_TS) contracts/scripts/generateAbi.ts
+
+.PHONY: demo
+demo: contracts ## fund, quote, lock, run two steps, settle, and print a verified invoice
+	scripts/demo.sh
+
+.PHONY: up
+up: contracts ## run the whole stack in the foreground until Ctrl-C; state is kept in .local
+	$(NODE_TS) scripts/stack.ts up
+
+.PHONY: down
+down: install ## stop the stack that `make up` runs
+	$(NODE_TS) scripts/stack.ts down
+
+.PHONY: status
+status: install ## say which parts of the stack are healthy
+	$(NODE_TS) scripts/stack.ts status
+
+.PHONY: reset
+reset: install ## stop the stack and forget its chain, databases and keys
+	$(NODE_TS) scripts/stack.ts reset
+
+.PHONY: check
+check: contracts ## lint, format and types
+	$(BIN)/biome ci --error-on-warnings .
+	$(FORGE) fmt --check
+	$(PNPM) --recursive --workspace-concurrency=2 exec tsc --noEmit -p .
+
+.PHONY: format
+format: install ## format everything
+	$(BIN)/biome check --write .
+	$(FORGE) fmt
+
+.PHONY: test
+test: check ## lint, types, contracts, services, and the whole system end to end
+	$(FORGE) test
+	$(BIN)/vitest run
+	$(BIN)/vitest run --config vitest.e2e.config.ts
+
+.PHONY: test-contracts
+test-contracts: contracts ## the contracts' tests alone
+	$(FORGE) test
+
+.PHONY: test-unit
+test-unit: install ## the TypeScript tests alone
+	$(BIN)/vitest run
+
+.PHONY: e2e
+e2e: contracts ## the whole system end to end: faults, tampering, bad input, the openai client
+	$(BIN)/vitest run --config vitest.e2e.config.ts
+
+.PHONY: clean
+clean: ## remove what was built, not what was downloaded
+	rm -rf contracts/out/*.sol contracts/cache .local

@@ -1,0 +1,59 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createTestClient, type Hex, http, publicActions, walletActions } from "viem";
+import { anvil } from "viem/chains";
+import { type Layout, repositoryDir } from "./layout.ts";
+import { type Part, startPart } from "./processes.ts";
+
+export const blockSeconds = 2;
+
+const anvilBin = join(dirname(createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")), "bin.mjs");
+
+const clientAt = (rpcUrl: string) =>
+  createTestClient({ chain: anvil, mode: "anvil", transport: http(rpcUrl, { timeout: 10_000 }), pollingInterval: 200 })
+    .extend(publicActions)
+    .extend(walletActions);
+
+export type ChainClient = ReturnType<typeof clientAt>;
+export type LocalChain = { part: Part; rpcUrl: string; client: ChainClient };
+
+/** Starts anvil with its state kept in the stack's folder. It mines at once until `startBlocks` sets the block time. */
+export const startChain = async (layout: Layout): Promise<LocalChain> => {
+  const rpcUrl = `http://127.0.0.1:${layout.ports.chain}`;
+  const part = startPart({
+    name: "chain",
+    command: process.execPath,
+    args: [
+      anvilBin,
+      "--host=127.0.0.1",
+      `--port=${layout.ports.chain}`,
+      `--state=${layout.chainStateFile}`,
+      "--state-interval=10",
+      "--hardfork=prague",
+      "--quiet",
+    ],
+    env: {},
+    cwd: repositoryDir,
+    logFile: join(layout.logsDir, "chain.log"),
+  });
+  const client = clientAt(rpcUrl);
+  const deadline = Date.now() + 30_000;
+  while (!(await client.getChainId().then(() => true, () => false))) {
+    if (part.hasExited()) throw new Error(`anvil ended (${await part.exited}); see ${part.logFile}`);
+    if (Date.now() > deadline) throw new Error(`anvil did not answer at ${rpcUrl} within 30 s; see ${part.logFile}`);
+    await sleep(50);
+  }
+  return { part, rpcUrl, client };
+};
+
+/** From here on a block is mined every two seconds, as on Base. */
+export const startBlocks = async ({ client }: LocalChain): Promise<void> => {
+  await client.setAutomine(false);
+  await client.setIntervalMining({ interval: blockSeconds });
+};
+
+/** Gas money for an account; it exists on the local chain only. */
+export const fundGas = async ({ client }: LocalChain, addresses: Hex[]): Promise<void> => {
+  for (const address of addresses) await client.setBalance({ address, value: 1_000n * 10n ** 18n });
+};
