@@ -28,6 +28,17 @@ interface ICreditToken is IERC20, IERC20Permit {
         bytes32 nonce,
         bytes calldata signature
     ) external;
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 amountNano,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
     function receiveWithAuthorization(
         address from,
         address to,
@@ -37,5 +48,17 @@ interface ICreditToken is IERC20, IERC20Permit {
         bytes32 nonce,
         bytes calldata signature
     ) external;
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 amountNano,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
     function cancelAuthorization(address authorizer, bytes32 nonce, bytes calldata signature) external;
+    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external;
 }

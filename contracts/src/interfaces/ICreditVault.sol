@@ -60,6 +60,8 @@ interface ICreditVault {
     event Released(bytes32 indexed jobId, address indexed tenant, uint64 releasedNano);
 
     error CreditVault_ZeroAddress();
+    error CreditVault_InvalidRecipient(address recipient);
+    error CreditVault_TooManyDecimals(uint8 decimals);
     error CreditVault_ZeroAmount();
     error CreditVault_InsufficientBalance(address tenant, uint256 balanceNano, uint256 amountNano);
     error CreditVault_NotAssetMultiple(uint256 amountNano);

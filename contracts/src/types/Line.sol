@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {LineLib} from "../libraries/LineLib.sol";
+
+using LineLib for LineTerms global;
+using LineLib for LineOutcome global;
+
 /// @notice What one provider is due from one job in one batch. Lines are strictly ascending by (providerId, jobId).
 struct Line {
     bytes32 jobId;
