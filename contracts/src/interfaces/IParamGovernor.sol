@@ -16,6 +16,9 @@ interface IParamGovernor {
     error ParamGovernor_PauseTooLong(uint256 maximumSeconds, uint256 actualSeconds);
     error ParamGovernor_PauseCoolingDown(uint256 until);
 
+    function GUARDIAN_ROLE() external view returns (bytes32);
+    function MAX_PAUSE_SECONDS() external view returns (uint256);
+    function delayFloor() external view returns (uint256);
     function param(bytes32 key) external view returns (uint256 value);
     function boundsOf(bytes32 key) external view returns (uint256 minimum, uint256 maximum);
     /// @notice Only through the timelock.

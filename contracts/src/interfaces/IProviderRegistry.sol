@@ -56,12 +56,19 @@ interface IProviderRegistry {
     error ProviderRegistry_BondBelowMinimum(uint256 minimumNano, uint256 actualNano);
     error ProviderRegistry_BondLocked(uint256 until);
 
+    function governor() external view returns (address);
+    function token() external view returns (address);
     function providerCount() external view returns (uint32);
     function providerOf(uint32 providerId) external view returns (Provider memory);
     /// @notice What settlement needs, cheaply.
     function isActive(uint32 providerId) external view returns (bool);
     function payoutOf(uint32 providerId) external view returns (address);
     function tariffHashOf(uint32 providerId, uint32 tariffVersion) external view returns (bytes32);
+
+    function changeOf(uint32 providerId, bytes32 field)
+        external
+        view
+        returns (address value, uint256 effectiveAt);
 
     /// @notice Anyone may register; the caller becomes admin. Ids count from 1. Status is Pending until `approve`.
     function register(

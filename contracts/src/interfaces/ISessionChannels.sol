@@ -36,6 +36,8 @@ interface ISessionChannels {
     error SessionChannels_ChannelExists(bytes32 channelId);
     error SessionChannels_UnknownChannel(bytes32 channelId);
     error SessionChannels_ZeroAddress();
+    /// @dev The vault, or the channels themselves.
+    error SessionChannels_InvalidPayee(address payee);
     error SessionChannels_ZeroAmount();
     error SessionChannels_NotPayer(address caller);
     error SessionChannels_NotPayee(address caller);
@@ -46,6 +48,8 @@ interface ISessionChannels {
     error SessionChannels_NotYetExitable(uint40 exitAt);
     error SessionChannels_LengthMismatch(uint256 vouchers, uint256 signatures);
 
+    function vault() external view returns (address);
+    function governor() external view returns (address);
     function DOMAIN_SEPARATOR() external view returns (bytes32);
     function channelIdOf(address payer, address payee, bytes32 salt) external view returns (bytes32 channelId);
     function channelOf(bytes32 channelId) external view returns (Channel memory);

@@ -14,6 +14,10 @@ interface ISettlementTreasury {
     error SettlementTreasury_NothingPayable(uint32 providerId);
     error SettlementTreasury_UnknownProvider(uint32 providerId);
 
+    function governor() external view returns (address);
+    function vault() external view returns (address);
+    function receipts() external view returns (address);
+    function registry() external view returns (address);
     function payableOf(uint32 providerId) external view returns (uint128 amountNano);
     function feesPayable() external view returns (uint128 amountNano);
     /// @notice What the provider was credited in the cap window that contains `timestamp`.

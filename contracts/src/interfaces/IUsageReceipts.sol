@@ -40,6 +40,8 @@ interface IUsageReceipts {
     error UsageReceipts_NotGovernor(address caller);
     error UsageReceipts_Paused();
 
+    function governor() external view returns (address);
+    function treasury() external view returns (address);
     function DOMAIN_SEPARATOR() external view returns (bytes32);
     function hashHeader(BatchHeader calldata header) external view returns (bytes32 batchHash);
     function leafOf(UsageReceipt calldata receipt) external pure returns (bytes32);
