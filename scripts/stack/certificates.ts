@@ -1,3 +1,5 @@
+// The X.509 library resolves its parts through decorators and needs this polyfill loaded first.
+import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,0 +1,21 @@
+import type { Deployment } from "@tac/protocol";
+import type { Certificates } from "./certificates.ts";
+import type { LocalChain } from "./chain.ts";
+import type { Keys } from "./keys.ts";
+import type { Layout, PartName } from "./layout.ts";
+import type { Part } from "./processes.ts";
+
+/** A running local stack, as its supervisor sees it. */
+export type Stack = {
+  layout: Layout;
+  keys: Keys;
+  certificates: Certificates;
+  deployment: Deployment.Deployment;
+  chain: LocalChain;
+  part: (name: PartName) => Part;
+  /** Ends a part at once, as a crash would. */
+  kill: (name: PartName) => Promise<void>;
+  /** Starts a part that has ended, with the same settings, and waits until it is healthy. */
+  restart: (name: PartName) => Promise<void>;
+  stop: () => Promise<void>;
+};

@@ -1,0 +1,165 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Tariff } from "@tac/protocol";
+import type { Certificates } from "./certificates.ts";
+import type { GroupKey } from "./deploy.ts";
+import type { Keys } from "./keys.ts";
+import { aggregatorIds, aggregatorThreshold, type Layout, type PartName, providerIds, repositoryDir } from "./layout.ts";
+import type { Command } from "./processes.ts";
+import type { Database } from "./postgres.ts";
+import { localTariffs } from "./tariffs.ts";
+
+export type ConfigFiles = { aggregators: string; gateways: string; providers: string; tariffs: string };
+
+export const urlOf = (layout: Layout, name: PartName): string =>
+  `${name === "gateway" ? "https" : "http"}://127.0.0.1:${layout.ports[name]}`;
+
+/** Writes the files that several services share: who the aggregators, gateways and providers are, and the tariffs. */
+export const writeConfigFiles = (layout: Layout, keys: Keys, certificates: Certificates): ConfigFiles => {
+  const write = (name: string, value: unknown): string => {
+    const file = join(layout.configDir, name);
+    writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    return file;
+  };
+  return {
+    aggregators: write("aggregators.json", {
+      laneId: 0,
+      threshold: aggregatorThreshold,
+      replicas: [...keys.aggregators].map(([id, { node }]) => ({
+        id,
+        url: urlOf(layout, `aggregator-${id}` as PartName),
+        nodePublicKey: node.nodePublicKey,
+        encryptionPublicKey: node.encryptionPublicKey,
+      })),
+    }),
+    gateways: write("gateways.json", [
+      { address: keys.gateway.account.address.toLowerCase(), url: urlOf(layout, "gateway"), caFile: certificates.caFile },
+    ]),
+    providers: write(
+      "providers.json",
+      [...keys.providers].map(([providerId, { apiKey }]) => ({
+        providerId,
+        baseUrl: urlOf(layout, `provider-sim-${providerId}` as PartName),
+        apiKey,
+        reportsUsage: "inline",
+      })),
+    ),
+    tariffs: write("tariffs.json", localTariffs.map(Tariff.toJson)),
+  };
+};
+
+export type ServiceContext = {
+  layout: Layout;
+  keys: Keys;
+  certificates: Certificates;
+  files: ConfigFiles;
+  database: Database;
+  rpcUrl: string;
+};
+
+/** A service runs from its sources, in a process of its own, with nothing in its environment but what it needs. */
+const service = (layout: Layout, name: PartName, folder: string, env: Record<string, string>): Command => ({
+  name,
+  command: process.execPath,
+  args: ["--import", "tsx", "src/server.ts"],
+  cwd: join(repositoryDir, "services", folder),
+  logFile: join(layout.logsDir, `${name}.log`),
+  env: { NODE_ENV: "production", HOST: "127.0.0.1", PORT: String(layout.ports[name]), LOG_LEVEL: "info", ...env },
+});
+
+export const aggregatorCommand = ({ layout, keys, files, database, rpcUrl }: ServiceContext, id: number): Command => {
+  const secrets = keys.aggregators.get(id);
+  if (secrets === undefined) throw new Error(`There is no aggregator ${id}.`);
+  return service(layout, `aggregator-${id}` as PartName, "oracle-agg", {
+    REPLICA_ID: String(id),
+    DATABASE_URL: database.urlOf(`aggregator_${id}`),
+    AGGREGATORS_FILE: files.aggregators,
+    NODE_KEY_FILE: secrets.node.file,
+    KEY_FILE: secrets.shareFile,
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    GATEWAYS_FILE: files.gateways,
+    RPC_URLS: rpcUrl,
+    SUBMITTER_PRIVATE_KEY: secrets.submitter.privateKey,
+    TARIFF_URL: urlOf(layout, "tariff"),
+    TARIFF_SIGNERS: keys.tariff.account.address.toLowerCase(),
+  });
+};
+
+export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: number): Command => {
+  const secrets = keys.providers.get(id);
+  if (secrets === undefined) throw new Error(`There is no provider ${id}.`);
+  return service(layout, `provider-sim-${id}` as PartName, "provider-sim", {
+    PROVIDER_ID: String(id),
+    API_KEY: secrets.apiKey,
+    SIGNING_KEY: secrets.signing.privateKey,
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    GATEWAYS: keys.gateway.account.address.toLowerCase(),
+    RPC_URLS: rpcUrl,
+    REPORTS_USAGE: "inline",
+    MODELS: (localTariffs.find(({ providerId }) => providerId === id)?.models ?? []).map(({ model }) => model).join(","),
+  });
+};
+
+export const tariffCommand = ({ layout, keys, files, database, rpcUrl }: ServiceContext): Command =>
+  service(layout, "tariff", "tariff", {
+    DATABASE_URL: database.urlOf("tariff"),
+    TARIFFS_FILE: files.tariffs,
+    SIGNER_PRIVATE_KEY: keys.tariff.privateKey,
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    ADMIN_TOKEN: keys.tokens.tariffAdmin,
+    RPC_URLS: rpcUrl,
+  });
+
+export const gatewayCommand = ({ layout, keys, certificates, files, database, rpcUrl }: ServiceContext): Command =>
+  service(layout, "gateway", "gateway", {
+    PUBLIC_URL: urlOf(layout, "gateway"),
+    DATABASE_URL: database.urlOf("gateway"),
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    RPC_URLS: rpcUrl,
+    GATEWAY_PRIVATE_KEY: keys.gateway.privateKey,
+    TLS_CERT_FILE: certificates.gatewayCertFile,
+    TLS_KEY_FILE: certificates.gatewayKeyFile,
+    PROVIDERS_FILE: files.providers,
+    AGGREGATORS_FILE: files.aggregators,
+    TARIFF_URL: urlOf(layout, "tariff"),
+    TARIFF_SIGNERS: keys.tariff.account.address.toLowerCase(),
+  });
+
+export const billingCommand = ({ layout, keys, database, rpcUrl }: ServiceContext): Command =>
+  service(layout, "billing", "billing", {
+    DATABASE_URL: database.urlOf("billing"),
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    RPC_URLS: rpcUrl,
+    AGGREGATOR_URLS: aggregatorIds.map((id) => urlOf(layout, `aggregator-${id}`)).join(","),
+    TARIFF_URL: urlOf(layout, "tariff"),
+    BILLING_PRIVATE_KEY: keys.billing.privateKey,
+  });
+
+export const orchestratorCommand = ({ layout, keys, certificates, database }: ServiceContext): Command =>
+  service(layout, "orchestrator", "orchestrator", {
+    DATABASE_URL: database.urlOf("orchestrator"),
+    DEPLOYMENT_FILE: layout.deploymentFile,
+    GATEWAY_URL: urlOf(layout, "gateway"),
+    GATEWAY_CA_FILE: certificates.caFile,
+    TARIFF_URL: urlOf(layout, "tariff"),
+    TENANT_PRIVATE_KEY: keys.orchestratorTenant.privateKey,
+    API_TOKEN: keys.tokens.orchestrator,
+  });
+
+export const databaseNames = [
+  "tariff",
+  "gateway",
+  "billing",
+  "orchestrator",
+  ...aggregatorIds.map((id) => `aggregator_${id}`),
+];
+
+export const commandsAfterDeployment = (context: ServiceContext): Command[] => [
+  tariffCommand(context),
+  ...providerIds.map((id) => providerCommand(context, id)),
+  gatewayCommand(context),
+  billingCommand(context),
+  orchestratorCommand(context),
+];
+
+export type { GroupKey };
