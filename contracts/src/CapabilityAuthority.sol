@@ -54,7 +54,8 @@ contract CapabilityAuthority is ICapabilityAuthority, EIP712 {
         external
         returns (bytes32 jobId)
     {
-        if (block.timestamp > deadline) revert CapabilityAuthority_SignatureExpired(deadline);
+        uint256 nowSeconds = block.timestamp;
+        if (nowSeconds > deadline) revert CapabilityAuthority_SignatureExpired(deadline);
         bytes32 digest = _hashTypedDataV4(CapabilityLib.hashRevocation(tenant, salt, deadline));
         if (!SignatureChecker.isValidSignatureNowCalldata(tenant, digest, signature)) {
             revert CapabilityAuthority_InvalidSignature(tenant);
@@ -65,8 +66,9 @@ contract CapabilityAuthority is ICapabilityAuthority, EIP712 {
     /// @inheritdoc ICapabilityAuthority
     function revokeAll() external {
         uint256[] storage moments = _allRevokedAt[msg.sender];
+        uint256 nowSeconds = block.timestamp;
         uint256 count = moments.length;
-        if (count == 0 || moments[count - 1] != block.timestamp) moments.push(block.timestamp);
+        if (count == 0 || moments[count - 1] != nowSeconds) moments.push(nowSeconds);
         emit AllCapabilitiesRevoked(msg.sender, uint40(block.timestamp));
     }
 
@@ -166,8 +168,9 @@ contract CapabilityAuthority is ICapabilityAuthority, EIP712 {
         if (validAfter >= expiresAt || expiresAt > type(uint40).max) {
             revert CapabilityAuthority_InvalidWindow(validAfter, expiresAt);
         }
-        if (block.timestamp < validAfter) revert CapabilityAuthority_NotYetValid(validAfter);
-        if (block.timestamp >= expiresAt) revert CapabilityAuthority_Expired(expiresAt);
+        uint256 nowSeconds = block.timestamp;
+        if (nowSeconds < validAfter) revert CapabilityAuthority_NotYetValid(validAfter);
+        if (nowSeconds >= expiresAt) revert CapabilityAuthority_Expired(expiresAt);
 
         bytes32 jobId = CapabilityLib.jobIdOf(capability.tenant, capability.salt);
         if (capability.jobId != jobId) revert CapabilityAuthority_JobIdMismatch(jobId, capability.jobId);

@@ -158,10 +158,11 @@ contract CreditToken is ICreditToken, ERC20Capped, ERC20Permit {
 
     function _use(bytes32 typeHash, Authorization memory authorization, bytes memory signature) private {
         // ERC-3009 excludes both ends of the window.
-        if (block.timestamp <= authorization.validAfter) {
+        uint256 nowSeconds = block.timestamp;
+        if (nowSeconds <= authorization.validAfter) {
             revert CreditToken_AuthorizationNotYetValid(authorization.validAfter);
         }
-        if (block.timestamp >= authorization.validBefore) {
+        if (nowSeconds >= authorization.validBefore) {
             revert CreditToken_AuthorizationExpired(authorization.validBefore);
         }
         address from = authorization.from;

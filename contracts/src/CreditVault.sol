@@ -191,7 +191,8 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
         uint256 revokedAt = word.revokedAt();
         if (revokedAt != 0 && revokedAt < endsAt) endsAt = revokedAt;
         uint256 releasableAt = endsAt + IParamGovernor(governor).param("graceSeconds");
-        if (block.timestamp < releasableAt) revert CreditVault_NotYetReleasable(jobId, releasableAt);
+        uint256 nowSeconds = block.timestamp;
+        if (nowSeconds < releasableAt) revert CreditVault_NotYetReleasable(jobId, releasableAt);
 
         releasedNano = _close(stored, word);
         emit Released(jobId, stored.owner.tenant, releasedNano);
@@ -260,6 +261,7 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
         _checkAmount(assets);
         _checkRecipient(tenant);
         if (assets > type(uint128).max / nanoPerAssetUnit) revert CreditVault_AmountTooLarge(assets);
+        // forge-lint: disable-next-line(unsafe-typecast)
         amountNano = uint128(assets * nanoPerAssetUnit);
 
         uint256 reserveBefore = IERC20(asset).balanceOf(address(this));

@@ -46,7 +46,7 @@ library LockLib {
     }
 
     function state(LockWord word) internal pure returns (uint8) {
-        return uint8(LockWord.unwrap(word) >> STATE_SHIFT);
+        return uint8((LockWord.unwrap(word) >> STATE_SHIFT) & type(uint8).max);
     }
 
     function withRemaining(LockWord word, uint64 remainingNano_) internal pure returns (LockWord) {
