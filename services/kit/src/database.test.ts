@@ -1,0 +1,130 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  createPool,
+  ensureDatabase,
+  isStoreUnavailable,
+  migrate,
+  type Pool,
+  withTransaction,
+} from "./database.ts";
+import { freePort, startTestDatabase, type TestDatabase } from "./testing/index.ts";
+
+let database: TestDatabase;
+let pool: Pool;
+beforeAll(async () => {
+  database = await startTestDatabase();
+  pool = createPool({ url: database.url });
+  await pool.query("CREATE TABLE accounts (id bigint PRIMARY KEY, amount_nano bigint NOT NULL)");
+});
+afterAll(async () => {
+  await pool?.end();
+  await database?.stop();
+});
+
+describe("createPool", () => {
+  test("reads bigint columns as bigint, beyond what a float holds", async () => {
+    const { rows } = await pool.query(
+      "SELECT 9223372036854775807::bigint AS one, ARRAY[1, NULL, 9007199254740993]::bigint[] AS many, 7::int AS small",
+    );
+    expect(rows).toEqual([{ one: 9223372036854775807n, many: [1n, null, 9007199254740993n], small: 7 }]);
+  });
+
+  test("stores text as UTF-8", async () => {
+    expect((await pool.query("SELECT $1::text AS text", ["zażółć 🦆"])).rows).toEqual([
+      { text: "zażółć 🦆" },
+    ]);
+  });
+
+  test("ends a statement that takes too long", async () => {
+    const hasty = createPool({ url: database.url, statementTimeoutMs: 50 });
+    await expect(hasty.query("SELECT pg_sleep(5)")).rejects.toMatchObject({ code: "57014" });
+    await hasty.end();
+  });
+
+  test("says that the store is unavailable, apart from a rejected statement", async () => {
+    const nowhere = createPool({ url: `postgres://a:b@127.0.0.1:${await freePort()}/none` });
+    const unreachable = await nowhere.query("SELECT 1").catch((error: unknown) => error);
+    expect(isStoreUnavailable(unreachable)).toBe(true);
+    await nowhere.end();
+    const rejected = await pool.query("SELECT * FROM nothing").catch((error: unknown) => error);
+    expect(rejected).toBeInstanceOf(Error);
+    expect(isStoreUnavailable(rejected)).toBe(false);
+  });
+});
+
+describe("withTransaction", () => {
+  test("commits what resolves", async () => {
+    const amount = await withTransaction(pool, async (transaction) => {
+      await transaction.query("INSERT INTO accounts VALUES (1, 500)");
+      return (await transaction.query("SELECT amount_nano FROM accounts WHERE id = 1")).rows[0].amount_nano;
+    });
+    expect(amount).toBe(500n);
+    expect((await pool.query("SELECT FROM accounts WHERE id = 1")).rowCount).toBe(1);
+  });
+
+  test("rolls back what throws and hands the error on", async () => {
+    const failing = withTransaction(pool, async (transaction) => {
+      await transaction.query("INSERT INTO accounts VALUES (2, 500)");
+      throw new Error("second thoughts");
+    });
+    await expect(failing).rejects.toThrow("second thoughts");
+    expect((await pool.query("SELECT FROM accounts WHERE id = 2")).rowCount).toBe(0);
+  });
+
+  test("does not return a dead connection to the pool", async () => {
+    const single = createPool({ url: database.url, max: 1 });
+    const failing = withTransaction(single, async (transaction) => {
+      await transaction.query("SELECT pg_terminate_backend(pg_backend_pid())");
+    });
+    await expect(failing).rejects.toSatisfy(isStoreUnavailable);
+    expect((await single.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await single.end();
+  });
+});
+
+test("ensureDatabase creates it once, also when several processes start together", async () => {
+  const url = database.url.replace(/\/test$/, "/Odd%20name");
+  await Promise.all([ensureDatabase(url), ensureDatabase(url), ensureDatabase(url)]);
+  const odd = createPool({ url });
+  expect((await odd.query("SELECT current_database() AS name")).rows).toEqual([{ name: "Odd name" }]);
+  await odd.end();
+});
+
+describe("migrate", () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "tac-migrations-"));
+    await writeFile(join(dir, "0001_jobs.sql"), "CREATE TABLE jobs (id bigint PRIMARY KEY);");
+    await writeFile(
+      join(dir, "0002_job_names.sql"),
+      "ALTER TABLE jobs ADD COLUMN name text NOT NULL DEFAULT 'x';",
+    );
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  test("applies the numbered files in order, once, from replicas that start together", async () => {
+    const url = await database.createDatabase("migrated");
+    const migrating = createPool({ url });
+    const applied = await Promise.all([migrate(url, dir), migrate(migrating, dir)]);
+    expect(applied.flat()).toEqual(["0001_jobs", "0002_job_names"]);
+    await writeFile(join(dir, "0003_index.sql"), "CREATE INDEX jobs_name ON jobs (name);");
+    expect(await migrate(url, dir)).toEqual(["0003_index"]);
+    expect((await migrating.query("SELECT name FROM jobs")).rowCount).toBe(0);
+    await migrating.end();
+  });
+
+  test("applies nothing when one file fails", async () => {
+    const broken = await mkdtemp(join(tmpdir(), "tac-migrations-"));
+    await writeFile(join(broken, "0001_good.sql"), "CREATE TABLE good (id bigint);");
+    await writeFile(join(broken, "0002_bad.sql"), "CREATE TABLE;");
+    const url = await database.createDatabase("broken");
+    await expect(migrate(url, broken)).rejects.toThrow("syntax error");
+    const after = createPool({ url });
+    await expect(after.query("SELECT FROM good")).rejects.toThrow("does not exist");
+    await after.end();
+    await rm(broken, { recursive: true });
+  });
+});

@@ -1,0 +1,141 @@
+import { runner } from "node-pg-migrate";
+import pg from "pg";
+
+export type Pool = pg.Pool;
+export type Transaction = pg.PoolClient;
+
+const int8Oid = 20;
+const int8ArrayOid = 1016;
+
+const parseType = (oid: number, format?: "text" | "binary") => {
+  const parse = pg.types.getTypeParser(oid, format ?? "text");
+  if (format === "binary") return parse;
+  if (oid === int8Oid) return BigInt;
+  if (oid !== int8ArrayOid) return parse;
+  return (text: string): (bigint | null)[] =>
+    (parse(text) as (string | null)[]).map((item) => (item === null ? null : BigInt(item)));
+};
+
+/**
+ * A connection pool whose `bigint` columns are JavaScript `bigint`s. Connecting and every statement have a deadline.
+ * A connection lost while idle is reported to `onIdleError` and replaced on the next use.
+ */
+export const createPool = ({
+  url,
+  max = 10,
+  statementTimeoutMs = 30_000,
+  connectTimeoutMs = 5_000,
+  onIdleError,
+}: {
+  url: string;
+  max?: number;
+  statementTimeoutMs?: number;
+  connectTimeoutMs?: number;
+  onIdleError?: (error: Error) => void;
+}): Pool => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    keepAlive: true,
+    types: { getTypeParser: parseType },
+  });
+  pool.on("error", (error) => onIdleError?.(error));
+  return pool;
+};
+
+/**
+ * Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws.
+ * A connection that cannot even roll back is destroyed, so that no half-open transaction returns to the pool.
+ */
+export const withTransaction = async <Result>(
+  pool: Pool,
+  work: (transaction: Transaction) => Promise<Result>,
+): Promise<Result> => {
+  const connection = await pool.connect();
+  let broken: Error | undefined;
+  // Without a listener a connection that the server ends while checked out would end the process.
+  const onLost = (error: Error): void => {
+    broken = error;
+  };
+  connection.on("error", onLost);
+  try {
+    await connection.query("BEGIN");
+    const result = await work(connection);
+    await connection.query("COMMIT");
+    return result;
+  } catch (error) {
+    await connection.query("ROLLBACK").catch(onLost);
+    throw error;
+  } finally {
+    connection.off("error", onLost);
+    connection.release(broken);
+  }
+};
+
+/** Creates the database a URL names when the server has none of that name. Safe to call from several processes. */
+export const ensureDatabase = async (url: string): Promise<void> => {
+  const target = new URL(url);
+  const name = decodeURIComponent(target.pathname.slice(1));
+  if (name === "") throw new Error("The database URL names no database; end it with /name");
+  target.pathname = "/postgres";
+  const client = new pg.Client({ connectionString: target.href, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [name]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+  } catch (error) {
+    const wonByAnother = error instanceof pg.DatabaseError && ["42P04", "23505"].includes(error.code ?? "");
+    if (!wonByAnother) throw error;
+  } finally {
+    await client.end();
+  }
+};
+
+/**
+ * Applies the numbered SQL files of `dir` (`0001_name.sql`, ...) that are not applied yet, all or none,
+ * under an advisory lock, so that replicas may start together.
+ *
+ * @returns the names of the files applied now.
+ */
+export const migrate = async (database: Pool | string, dir: string): Promise<string[]> => {
+  const pool = typeof database === "string" ? createPool({ url: database, max: 1 }) : database;
+  const connection = await pool.connect();
+  let broken: Error | undefined;
+  const onLost = (error: Error): void => {
+    broken = error;
+  };
+  connection.on("error", onLost);
+  try {
+    const applied = await runner({
+      dbClient: connection,
+      dir,
+      direction: "up",
+      migrationsTable: "migrations",
+      checkOrder: true,
+      singleTransaction: true,
+      advisoryLockMode: "wait",
+      log: () => undefined,
+    });
+    return applied.map(({ name }) => name);
+  } finally {
+    connection.off("error", onLost);
+    connection.release(broken);
+    if (pool !== database) await pool.end();
+  }
+};
+
+const connectionCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND"]);
+const connectionMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+
+/** True when PostgreSQL cannot be reached or refuses work (classes 08, 53, 57), false when it rejected the statement. */
+export const isStoreUnavailable = (error: unknown): boolean => {
+  if (error instanceof AggregateError) return error.errors.some(isStoreUnavailable);
+  if (error instanceof pg.DatabaseError) return /^(08|53|57)/.test(error.code ?? "");
+  if (!(error instanceof Error)) return false;
+  return (
+    ("code" in error && connectionCodes.has(String(error.code))) || connectionMessages.test(error.message)
+  );
+};

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { createLogger } from "./logger.ts";
+
+const logged = (...entries: [object, string?][]): Record<string, unknown>[] => {
+  const lines: string[] = [];
+  const logger = createLogger({ service: "gateway" }, { write: (line) => void lines.push(line) });
+  for (const [fields, text] of entries) logger.info(fields, text);
+  return lines.map((line) => JSON.parse(line));
+};
+
+test("writes JSON lines that name the service and the level", () => {
+  expect(logged([{ jobId: "0x01" }, "held"])[0]).toMatchObject({
+    service: "gateway",
+    level: "info",
+    jobId: "0x01",
+    msg: "held",
+  });
+});
+
+test.each([
+  { headers: { Authorization: "sk-canary" } },
+  { headers: { "usage-auth": "sk-canary" } },
+  { DPoP: "sk-canary" },
+  { call: { body: { messages: [{ content: "sk-canary" }] } } },
+  { provider: [{ apiKey: "sk-canary" }] },
+  { provider: { api_key: "sk-canary" } },
+  { wallet: { privateKey: "sk-canary" } },
+  { body: { input: ["sk-canary"] } },
+  { body: { prompt: "sk-canary" } },
+  { err: Object.assign(new Error("refused"), { headers: { cookie: "sk-canary" } }) },
+  { error: new Error("outer", { cause: Object.assign(new Error("inner"), { authorization: "sk-canary" }) }) },
+])("redacts %j", (fields) => {
+  const [line] = logged([fields]);
+  expect(JSON.stringify(line)).not.toContain("sk-canary");
+});
+
+test("keeps an error's type, message and stack, and writes bigint as digits", () => {
+  const [line] = logged([{ err: new TypeError("no such job"), amountNano: 2n ** 70n }]);
+  expect(line).toMatchObject({
+    err: { type: "TypeError", message: "no such job" },
+    amountNano: "1180591620717411303424",
+  });
+  expect(JSON.stringify(line)).toContain("logger.test.ts");
+});

@@ -1,0 +1,76 @@
+import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
+
+export type { Logger } from "pino";
+
+const secretNames = new Set(
+  [
+    "authorization",
+    "proxyAuthorization",
+    "usageAuth",
+    "dpop",
+    "xDpopProof",
+    "proof",
+    "cookie",
+    "cookies",
+    "setCookie",
+    "apiKey",
+    "xApiKey",
+    "privateKey",
+    "signingKey",
+    "secret",
+    "password",
+    "adminToken",
+    "databaseUrl",
+    "redisUrl",
+    "messages",
+    "input",
+    "prompt",
+    "content",
+  ].map((name) => name.toLowerCase()),
+);
+
+const isSecret = (name: string): boolean => secretNames.has(name.replace(/[-_]/g, "").toLowerCase());
+
+const censor = "[redacted]";
+const maxDepth = 8;
+
+/** Copies a value for the log: secrets and prompts are replaced at any depth, whatever their spelling or case. */
+const scrub = (value: unknown, depth = 0): unknown => {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Error) return scrubError(value, depth);
+  if (value instanceof Uint8Array) return `[${value.length} bytes]`;
+  if (depth >= maxDepth) return "[deep]";
+  if (Array.isArray(value)) return value.map((item) => scrub(item, depth + 1));
+  if ("toJSON" in value && typeof value.toJSON === "function") return scrub(value.toJSON(), depth + 1);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, isSecret(name) ? censor : scrub(item, depth + 1)]),
+  );
+};
+
+const scrubError = (error: Error, depth: number): unknown => {
+  const { raw: _raw, ...serialised } = stdSerializers.errWithCause(error);
+  return scrub({ ...serialised, type: error.name, message: error.message, stack: error.stack }, depth + 1);
+};
+
+/**
+ * JSON lines on stdout (or `destination`). Authorisation, proofs, cookies, keys, prompts and answers are redacted.
+ */
+export const createLogger = (
+  { service, level = "info" }: { service: string; level?: string },
+  destination?: DestinationStream,
+): Logger =>
+  pino(
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      // The formatter below has serialised the error already.
+      serializers: { err: (value: unknown) => value },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (entry) => scrub(entry) as Record<string, unknown>,
+      },
+    },
+    destination ?? pino.destination(1),
+  );

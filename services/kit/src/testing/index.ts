@@ -1,0 +1,3 @@
+export { freePort } from "./freePort.ts";
+export { startTestChain, type TestChain } from "./testChain.ts";
+export { startTestDatabase, type TestDatabase } from "./testDatabase.ts";
