@@ -1,0 +1,202 @@
+import type { Address, Hex } from "viem";
+import { z } from "zod";
+import * as Capability from "./Capability.ts";
+import { ZERO_BYTES32 } from "./Constants.ts";
+import { ProtocolError } from "./Errors.ts";
+import { lower } from "./internal/bytes.ts";
+import { hashJson } from "./internal/canonicalJson.ts";
+import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
+import { type Domain, defineStruct } from "./internal/eip712.ts";
+import * as Quote from "./Quote.ts";
+import * as UsageReceipt from "./UsageReceipt.ts";
+import * as UsageReport from "./UsageReport.ts";
+import * as Wire from "./Wire.ts";
+
+export type JobOpened = {
+  capability: Capability.Capability;
+  capabilitySignature: Hex;
+  signedQuote: Quote.SignedQuote;
+};
+
+export type Usage = {
+  receipt: UsageReceipt.UsageReceipt;
+  receiptSignature: Hex;
+  /** The caller's DPoP JWT. */
+  proof: string;
+  /** The Usage-Auth token the proof is for. */
+  usageAuth: string;
+  usageReport: UsageReport.SignedUsageReport | null;
+};
+
+export type JobClosed = { jobId: Hex; proof: string; usageAuth: string };
+
+export type FeedBody =
+  | { kind: "job-opened"; body: JobOpened }
+  | { kind: "usage"; body: Usage }
+  | { kind: "job-closed"; body: JobClosed };
+
+/** An event before it is chained. */
+export type FeedDraft = FeedBody & {
+  gateway: Address;
+  /** From 1, without gaps. */
+  seq: bigint;
+  recordedAtMs: bigint;
+  /** Hash of the event before; 32 zero bytes for the first. */
+  previousHash: Hex;
+};
+
+/** One entry of a gateway's append-only, hash-chained feed. */
+export type FeedEvent = FeedDraft & { hash: Hex };
+
+export type FeedHead = { gateway: Address; seq: bigint; hash: Hex };
+
+export type FeedPage = { events: FeedEvent[]; head: FeedHead & { signature: Hex } };
+
+export const FIRST_PREVIOUS_HASH: Hex = ZERO_BYTES32;
+
+/** keccak256 of the RFC 8785 JSON of the event without `hash`. */
+export function hash(draft: FeedDraft): Hex {
+  return hashJson(draftToJson(draft));
+}
+
+export function create(draft: FeedDraft): FeedEvent {
+  return { ...draft, hash: hash(draft) };
+}
+
+/**
+ * Checks that the events follow the one at the cursor (`seq` 0 and zero hash at the start), each linked to the one
+ * before by number and hash, all of one gateway. Throws `invalid_request` naming the first that does not.
+ * Returns the cursor after the last.
+ */
+export function verifyChain(events: readonly FeedEvent[], cursor: FeedHead): FeedHead {
+  return events.reduce((previous, event) => {
+    const isNext =
+      event.gateway === lower(previous.gateway) &&
+      event.seq === previous.seq + 1n &&
+      event.previousHash === lower(previous.hash) &&
+      event.hash === hash(event);
+    if (!isNext) {
+      throw new ProtocolError("invalid_request", {
+        detail: `Event ${event.seq} does not follow event ${previous.seq}.`,
+        param: "events",
+      });
+    }
+    return { gateway: event.gateway, seq: event.seq, hash: event.hash };
+  }, cursor);
+}
+
+const head = defineStruct<FeedHead>("FeedHead", UsageReceipt.DOMAIN_NAME, {
+  gateway: "address",
+  seq: "uint64",
+  hash: "bytes32",
+});
+
+/** EIP-712 digest under the domain of UsageReceipts. */
+export function headHash(feedHead: FeedHead, domain: Domain): Hex {
+  const { gateway, seq, hash } = feedHead;
+  return head.digest({ gateway, seq, hash }, domain);
+}
+
+export const headTypedData = head.typedData;
+
+export function signHead(feedHead: FeedHead, domain: Domain, gatewayPrivateKey: Hex): FeedPage["head"] {
+  return { ...feedHead, signature: signDigest(headHash(feedHead, domain), gatewayPrivateKey) };
+}
+
+/** Lowercase address of the signer, or null for a malformed or malleable signature. */
+export function recoverHead(signedHead: FeedPage["head"], domain: Domain): Address | null {
+  return recoverDigest(headHash(signedHead, domain), signedHead.signature);
+}
+
+const shared = {
+  gateway: Wire.address,
+  seq: Wire.uint64,
+  recordedAtMs: Wire.uint64,
+  previousHash: Wire.bytes32,
+  hash: Wire.bytes32,
+};
+
+const jobOpenedSchema: z.ZodType<JobOpened> = z.strictObject({
+  capability: Capability.schema,
+  capabilitySignature: Wire.accountSignature,
+  signedQuote: Quote.signedSchema,
+});
+
+const usageSchema: z.ZodType<Usage> = z.strictObject({
+  receipt: UsageReceipt.schema,
+  receiptSignature: Wire.signature,
+  proof: Wire.token,
+  usageAuth: Wire.token,
+  usageReport: UsageReport.schema.nullable(),
+});
+
+const jobClosedSchema: z.ZodType<JobClosed> = z.strictObject({
+  jobId: Wire.bytes32,
+  proof: Wire.token,
+  usageAuth: Wire.token,
+});
+
+/** Checks the form only; `verifyChain` checks the hashes. */
+export const schema: z.ZodType<FeedEvent> = z.discriminatedUnion("kind", [
+  z.strictObject({ ...shared, kind: z.literal("job-opened"), body: jobOpenedSchema }),
+  z.strictObject({ ...shared, kind: z.literal("usage"), body: usageSchema }),
+  z.strictObject({ ...shared, kind: z.literal("job-closed"), body: jobClosedSchema }),
+]);
+
+export const pageSchema: z.ZodType<FeedPage> = z.strictObject({
+  events: z.array(schema).max(10_000),
+  head: z.strictObject({
+    gateway: Wire.address,
+    seq: Wire.uint64,
+    hash: Wire.bytes32,
+    signature: Wire.signature,
+  }),
+});
+
+function draftToJson(draft: FeedDraft) {
+  return {
+    gateway: lower(draft.gateway),
+    seq: draft.seq.toString(),
+    recordedAtMs: draft.recordedAtMs.toString(),
+    kind: draft.kind,
+    body: bodyToJson(draft),
+    previousHash: lower(draft.previousHash),
+  };
+}
+
+export function toJson(event: FeedEvent) {
+  return { ...draftToJson(event), hash: lower(event.hash) };
+}
+
+export function pageToJson(page: FeedPage) {
+  return {
+    events: page.events.map(toJson),
+    head: {
+      gateway: lower(page.head.gateway),
+      seq: page.head.seq.toString(),
+      hash: lower(page.head.hash),
+      signature: lower(page.head.signature),
+    },
+  };
+}
+
+function bodyToJson(entry: FeedBody) {
+  switch (entry.kind) {
+    case "job-opened":
+      return {
+        capability: Capability.toJson(entry.body.capability),
+        capabilitySignature: lower(entry.body.capabilitySignature),
+        signedQuote: Quote.signedToJson(entry.body.signedQuote),
+      };
+    case "usage":
+      return {
+        receipt: UsageReceipt.toJson(entry.body.receipt),
+        receiptSignature: lower(entry.body.receiptSignature),
+        proof: entry.body.proof,
+        usageAuth: entry.body.usageAuth,
+        usageReport: entry.body.usageReport === null ? null : UsageReport.toJson(entry.body.usageReport),
+      };
+    case "job-closed":
+      return { jobId: lower(entry.body.jobId), proof: entry.body.proof, usageAuth: entry.body.usageAuth };
+  }
+}

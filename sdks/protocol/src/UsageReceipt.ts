@@ -1,0 +1,136 @@
+import type { Address, Hex } from "viem";
+import { z } from "zod";
+import { lower, toHex } from "./internal/bytes.ts";
+import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
+import { type Domain, defineStruct } from "./internal/eip712.ts";
+import { keccak, keccakHex } from "./internal/keccak.ts";
+import type { Units } from "./Pricing.ts";
+import * as Wire from "./Wire.ts";
+
+/** One metered call, signed by the gateway; the leaf of a batch's Merkle tree. */
+export type UsageReceipt = {
+  receiptId: Hex;
+  jobId: Hex;
+  capabilityHash: Hex;
+  gateway: Address;
+  providerId: number;
+  modelHash: Hex;
+  inputTokens: bigint;
+  cachedInputTokens: bigint;
+  outputTokens: bigint;
+  requests: bigint;
+  durationMs: bigint;
+  costNano: bigint;
+  tariffHash: Hex;
+  /** SHA-256 of the request body. */
+  requestHash: Hex;
+  /** SHA-256 of the response body delivered. */
+  responseHash: Hex;
+  /** `DpopProof.proofHash` of the caller's proof. */
+  proofHash: Hex;
+  countersigned: boolean;
+  occurredAtMs: bigint;
+};
+
+/** Domain of everything that is signed around usage; the verifying contract is UsageReceipts. */
+export const DOMAIN_NAME = "UsageReceipts";
+
+const struct = defineStruct<UsageReceipt>("UsageReceipt", DOMAIN_NAME, {
+  receiptId: "bytes32",
+  jobId: "bytes32",
+  capabilityHash: "bytes32",
+  gateway: "address",
+  providerId: "uint32",
+  modelHash: "bytes32",
+  inputTokens: "uint64",
+  cachedInputTokens: "uint64",
+  outputTokens: "uint64",
+  requests: "uint64",
+  durationMs: "uint64",
+  costNano: "uint64",
+  tariffHash: "bytes32",
+  requestHash: "bytes32",
+  responseHash: "bytes32",
+  proofHash: "bytes32",
+  countersigned: "bool",
+  occurredAtMs: "uint64",
+});
+
+/** EIP-712 digest that the gateway signs. */
+export function hash(receipt: UsageReceipt, domain: Domain): Hex {
+  return struct.digest(receipt, domain);
+}
+
+export function structHash(receipt: UsageReceipt): Hex {
+  return toHex(struct.structHash(receipt));
+}
+
+/** Merkle leaf: keccak256 of the struct hash, so that no inner node can pass for a leaf. */
+export function leaf(receipt: UsageReceipt): Hex {
+  return toHex(keccak(struct.structHash(receipt)));
+}
+
+export const typedData = struct.typedData;
+
+/** `keccak256(bytes(model))`. */
+export function modelHash(model: string): Hex {
+  return keccakHex(Buffer.from(model, "utf8"));
+}
+
+export function sign(receipt: UsageReceipt, domain: Domain, gatewayPrivateKey: Hex): Hex {
+  return signDigest(hash(receipt, domain), gatewayPrivateKey);
+}
+
+/** Lowercase address of the signer, or null for a malformed or malleable signature. */
+export function recover(receipt: UsageReceipt, signature: Hex, domain: Domain): Address | null {
+  return recoverDigest(hash(receipt, domain), signature);
+}
+
+export function units(receipt: UsageReceipt): Units {
+  const { inputTokens, cachedInputTokens, outputTokens, requests, durationMs } = receipt;
+  return { inputTokens, cachedInputTokens, outputTokens, requests, durationMs };
+}
+
+export const schema: z.ZodType<UsageReceipt> = z.strictObject({
+  receiptId: Wire.bytes32,
+  jobId: Wire.bytes32,
+  capabilityHash: Wire.bytes32,
+  gateway: Wire.address,
+  providerId: Wire.providerId,
+  modelHash: Wire.bytes32,
+  inputTokens: Wire.uint64,
+  cachedInputTokens: Wire.uint64,
+  outputTokens: Wire.uint64,
+  requests: Wire.uint64,
+  durationMs: Wire.uint64,
+  costNano: Wire.uint64,
+  tariffHash: Wire.bytes32,
+  requestHash: Wire.bytes32,
+  responseHash: Wire.bytes32,
+  proofHash: Wire.bytes32,
+  countersigned: z.boolean(),
+  occurredAtMs: Wire.uint64,
+});
+
+export function toJson(receipt: UsageReceipt) {
+  return {
+    receiptId: lower(receipt.receiptId),
+    jobId: lower(receipt.jobId),
+    capabilityHash: lower(receipt.capabilityHash),
+    gateway: lower(receipt.gateway),
+    providerId: receipt.providerId,
+    modelHash: lower(receipt.modelHash),
+    inputTokens: receipt.inputTokens.toString(),
+    cachedInputTokens: receipt.cachedInputTokens.toString(),
+    outputTokens: receipt.outputTokens.toString(),
+    requests: receipt.requests.toString(),
+    durationMs: receipt.durationMs.toString(),
+    costNano: receipt.costNano.toString(),
+    tariffHash: lower(receipt.tariffHash),
+    requestHash: lower(receipt.requestHash),
+    responseHash: lower(receipt.responseHash),
+    proofHash: lower(receipt.proofHash),
+    countersigned: receipt.countersigned,
+    occurredAtMs: receipt.occurredAtMs.toString(),
+  };
+}

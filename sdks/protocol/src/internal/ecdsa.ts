@@ -1,0 +1,101 @@
+import { createRequire } from "node:module";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import type { Address, Hex } from "viem";
+import { fromHex, toHex } from "./bytes.ts";
+import { keccak } from "./keccak.ts";
+
+type NativeSecp256k1 = Pick<
+  typeof import("secp256k1"),
+  "ecdsaSign" | "ecdsaVerify" | "ecdsaRecover" | "publicKeyConvert"
+>;
+
+// libsecp256k1 is some twenty times faster than JavaScript; platforms without a prebuilt binary use noble,
+// because the package's own fallback is a library with a history of malleability defects.
+const native = loadNative();
+
+function loadNative(): NativeSecp256k1 | null {
+  try {
+    return createRequire(import.meta.url)("secp256k1/bindings");
+  } catch {
+    return null;
+  }
+}
+
+const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n;
+
+/** Signs a 32-byte digest: 64 bytes r || s with low s, and the recovery bit. */
+export function signCompact(
+  digest: Uint8Array,
+  privateKey: Uint8Array,
+): { signature: Uint8Array; recovery: number } {
+  if (native) {
+    const { signature, recid } = native.ecdsaSign(digest, privateKey);
+    return { signature, recovery: recid };
+  }
+  const recovered = secp256k1.sign(digest, privateKey, { prehash: false, format: "recovered" });
+  return { signature: recovered.subarray(1), recovery: recovered[0] ?? 0 };
+}
+
+/** Checks r || s against a 33-byte compressed key; a high s is refused. */
+export function verifyCompact(digest: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
+  if (!isLowS(signature)) return false;
+  try {
+    return native
+      ? native.ecdsaVerify(signature, digest, publicKey)
+      : secp256k1.verify(signature, digest, publicKey, { prehash: false, lowS: true });
+  } catch {
+    return false;
+  }
+}
+
+/** 65 bytes r || s || v, v being 27 or 28, as Solidity's `ecrecover` wants them. */
+export function signDigest(digest: Hex, privateKey: Hex): Hex {
+  const { signature, recovery } = signCompact(fromHex(digest, 32), fromHex(privateKey, 32));
+  const whole = new Uint8Array(65);
+  whole.set(signature);
+  whole[64] = 27 + recovery;
+  return toHex(whole);
+}
+
+/** The signer's lowercase address, or null for a signature that is malformed, has a high s or another v. */
+export function recoverDigest(digest: Hex, signature: Hex): Address | null {
+  const bytes = fromHex(digest, 32);
+  if (!/^0x[0-9a-fA-F]{130}$/.test(signature)) return null;
+  const whole = fromHex(signature, 65);
+  const recovery = (whole[64] ?? 0) - 27;
+  if ((recovery !== 0 && recovery !== 1) || !isLowS(whole.subarray(0, 64))) return null;
+  try {
+    return publicKeyToAddress(recoverUncompressed(bytes, whole.subarray(0, 64), recovery));
+  } catch {
+    return null;
+  }
+}
+
+function recoverUncompressed(digest: Uint8Array, signature: Uint8Array, recovery: number): Uint8Array {
+  if (native) return native.ecdsaRecover(signature, recovery, digest, false);
+  return secp256k1.Signature.fromBytes(signature, "compact")
+    .addRecoveryBit(recovery)
+    .recoverPublicKey(digest)
+    .toBytes(false);
+}
+
+export function compressedPublicKey(privateKey: Hex): Uint8Array {
+  return secp256k1.getPublicKey(fromHex(privateKey, 32), true);
+}
+
+export function privateKeyToAddress(privateKey: Hex): Address {
+  return publicKeyToAddress(secp256k1.getPublicKey(fromHex(privateKey, 32), false));
+}
+
+/** Address of a 33-byte compressed key; throws when it is no point of the curve. */
+export function compressedKeyToAddress(publicKey: Uint8Array): Address {
+  return publicKeyToAddress(secp256k1.Point.fromBytes(publicKey).toBytes(false));
+}
+
+function publicKeyToAddress(uncompressed: Uint8Array): Address {
+  return toHex(keccak(uncompressed.subarray(1)).subarray(12));
+}
+
+function isLowS(signature: Uint8Array): boolean {
+  return BigInt(toHex(signature.subarray(32, 64))) <= HALF_ORDER;
+}

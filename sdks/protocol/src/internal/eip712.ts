@@ -1,0 +1,129 @@
+import type { Address, Hex } from "viem";
+import { fromHex, lower, toHex } from "./bytes.ts";
+import { keccak } from "./keccak.ts";
+
+/** What a domain needs beyond the name and version that each noun fixes itself. */
+export type Domain = { readonly chainId: number; readonly verifyingContract: Address };
+
+type SolidityType<Value> = Value extends boolean
+  ? "bool"
+  : Value extends number
+    ? "uint8" | "uint32"
+    : Value extends bigint
+      ? "uint64" | "uint128"
+      : "address" | "bytes32";
+
+type FieldTypes<Noun> = { readonly [Field in keyof Noun]-?: SolidityType<Noun[Field]> };
+
+export type TypedData<Noun> = {
+  domain: { name: string; version: string; chainId: number; verifyingContract: Address };
+  types: Record<string, { name: string; type: string }[]>;
+  primaryType: string;
+  message: Noun;
+};
+
+export type TypedStruct<Noun> = {
+  readonly typeHash: Hex;
+  /** `hashStruct` of EIP-712. */
+  structHash(value: Noun): Uint8Array;
+  /** The digest that is signed. */
+  digest(value: Noun, domain: Domain): Hex;
+  /** For `signTypedData` of viem and ethers. */
+  typedData(value: Noun, domain: Domain): TypedData<Noun>;
+};
+
+/**
+ * An EIP-712 struct of static members only. Its layout is fixed when it is defined, which makes a digest an
+ * order of magnitude cheaper than a generic encoder; the tests hold it equal to viem's `hashTypedData`.
+ */
+export function defineStruct<Noun extends object>(
+  name: string,
+  domainName: string,
+  fieldTypes: FieldTypes<Noun>,
+): TypedStruct<Noun> {
+  const fields = Object.entries<string>(fieldTypes).map(([field, type]) => ({ name: field, type }));
+  const members = fields.map((field) => `${field.type} ${field.name}`).join(",");
+  const typeHash = keccak(Buffer.from(`${name}(${members})`));
+  const layout = new Uint8Array(32 * (fields.length + 1));
+  layout.set(typeHash, 0);
+  const view = new DataView(layout.buffer);
+
+  function structHash(value: Noun): Uint8Array {
+    const members = new Map<string, unknown>(Object.entries(value));
+    fields.forEach((field, index) => {
+      writeWord(view, layout, 32 * (index + 1), field, members.get(field.name));
+    });
+    return keccak(layout);
+  }
+
+  return {
+    typeHash: toHex(typeHash),
+    structHash,
+    digest(value, domain) {
+      const message = new Uint8Array(66);
+      message.set([0x19, 0x01]);
+      message.set(domainSeparator(domainName, domain), 2);
+      message.set(structHash(value), 34);
+      return toHex(keccak(message));
+    },
+    typedData: (value, domain) => ({
+      domain: {
+        name: domainName,
+        version: "1",
+        chainId: domain.chainId,
+        verifyingContract: lower(domain.verifyingContract),
+      },
+      types: { [name]: fields.map((field) => ({ ...field })) },
+      primaryType: name,
+      message: value,
+    }),
+  };
+}
+
+function writeWord(
+  view: DataView,
+  layout: Uint8Array,
+  offset: number,
+  field: { name: string; type: string },
+  value: unknown,
+): void {
+  layout.fill(0, offset, offset + 32);
+  if (field.type === "address" && typeof value === "string") {
+    layout.set(fromHex(value, 20), offset + 12);
+  } else if (field.type === "bytes32" && typeof value === "string") {
+    layout.set(fromHex(value, 32), offset);
+  } else if (field.type === "bool" && typeof value === "boolean") {
+    layout[offset + 31] = value ? 1 : 0;
+  } else if (field.type.startsWith("uint") && (typeof value === "bigint" || typeof value === "number")) {
+    const integer = BigInt(value);
+    const bits = BigInt(field.type.slice(4));
+    if (integer < 0n || integer >> bits !== 0n) throw new RangeError(`${field.name} is not a ${field.type}.`);
+    view.setBigUint64(offset + 16, integer >> 64n);
+    view.setBigUint64(offset + 24, integer & 0xffff_ffff_ffff_ffffn);
+  } else {
+    throw new TypeError(`${field.name} is not a ${field.type}.`);
+  }
+}
+
+const DOMAIN_TYPE_HASH = keccak(
+  Buffer.from("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+);
+const VERSION_HASH = keccak(Buffer.from("1"));
+const separators = new Map<string, Uint8Array>();
+
+function domainSeparator(name: string, domain: Domain): Uint8Array {
+  const key = `${name} ${domain.chainId} ${domain.verifyingContract}`;
+  const known = separators.get(key);
+  if (known) return known;
+  const layout = new Uint8Array(160);
+  layout.set(DOMAIN_TYPE_HASH, 0);
+  layout.set(keccak(Buffer.from(name)), 32);
+  layout.set(VERSION_HASH, 64);
+  new DataView(layout.buffer).setBigUint64(120, BigInt(domain.chainId));
+  layout.set(fromHex(domain.verifyingContract, 20), 140);
+  const separator = keccak(layout);
+  // A process talks to a handful of deployments; the bound only stops a mistake from growing without end.
+  if (separators.size >= 256) separators.clear();
+  separators.set(key, separator);
+  return separator;
+}
