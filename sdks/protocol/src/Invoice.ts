@@ -43,14 +43,23 @@ export type InvoiceBatch = {
 /** What the chain did with one line of one batch. `paidNano` includes the fee. */
 export type InvoiceSettlement = {
   providerId: number;
+  laneId: number;
   batchNumber: bigint;
   paidNano: bigint;
   feeNano: bigint;
   releasedNano: bigint;
   status: LineStatus;
   transactionHash: Hex;
+  logIndex: number;
 };
 
+/** What `release` of the vault gave back after expiry; null when a final line closed the job. */
+export type InvoiceRelease = { transactionHash: Hex; blockNumber: bigint; releasedNano: bigint };
+
+/** The tenant's country (ISO 3166-1 alpha-2) and its rate; the tax is on what was paid, rounded half up once. */
+export type InvoiceTax = { country: string | null; basisPoints: number };
+
+/** `subtotalNano` is the sum of the lines, `paidNano` what the chain paid, `totalNano` paid plus tax. */
 export type InvoiceTotals = {
   subtotalNano: bigint;
   taxNano: bigint;
@@ -80,6 +89,8 @@ export type UnsignedInvoice = {
   lines: InvoiceLine[];
   batches: InvoiceBatch[];
   settlements: InvoiceSettlement[];
+  release: InvoiceRelease | null;
+  tax: InvoiceTax;
   totals: InvoiceTotals;
   tariffs: Tariff.Tariff[];
   issuedAtMs: bigint;
@@ -143,6 +154,17 @@ function signedPart(invoice: UnsignedInvoice): Signed {
   };
 }
 
+/** An invoice is checked by whoever receives it, so what one file may ask of a verifier is bounded. */
+export const MAX_LINES = 50_000;
+export const MAX_BATCHES = 4_096;
+export const MAX_TARIFFS = 1_024;
+export const MAX_SIGNERS = 256;
+
+/** A job has one invoice, whose id follows from the chain, the deployment and the job. */
+export function idOf(jobId: Hex, { chainId, verifyingContract }: Domain): Hex {
+  return hashJson({ chainId, verifyingContract: lower(verifyingContract), jobId: lower(jobId) });
+}
+
 const lineSchema: z.ZodType<InvoiceLine> = z.strictObject({
   index: Wire.uint32,
   receipt: UsageReceipt.schema,
@@ -172,23 +194,41 @@ const batchSchema: z.ZodType<InvoiceBatch> = z.strictObject({
   signature: Wire.hex(128),
   publicKey: Wire.hex(256),
   transactionHash: Wire.bytes32,
-  signers: z.array(
-    z.strictObject({
-      replica: Wire.uint32,
-      publicShare: Wire.hex(256),
-      partialSignature: Wire.hex(128),
-    }),
-  ),
+  signers: z
+    .array(
+      z.strictObject({
+        replica: Wire.uint32,
+        publicShare: Wire.hex(256),
+        partialSignature: Wire.hex(128),
+      }),
+    )
+    .max(MAX_SIGNERS),
 });
 
 const settlementSchema: z.ZodType<InvoiceSettlement> = z.strictObject({
   providerId: Wire.providerId,
+  laneId: Wire.uint32,
   batchNumber: Wire.uint64,
   paidNano: Wire.uint64,
   feeNano: Wire.uint64,
   releasedNano: Wire.uint64,
   status: z.enum(LineStatus),
   transactionHash: Wire.bytes32,
+  logIndex: Wire.uint32,
+});
+
+const releaseSchema: z.ZodType<InvoiceRelease> = z.strictObject({
+  transactionHash: Wire.bytes32,
+  blockNumber: Wire.uint64,
+  releasedNano: Wire.uint64,
+});
+
+const taxSchema: z.ZodType<InvoiceTax> = z.strictObject({
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, "expected an ISO 3166-1 alpha-2 country")
+    .nullable(),
+  basisPoints: z.int().min(0).max(10_000),
 });
 
 const totalsSchema: z.ZodType<InvoiceTotals> = z.strictObject({
@@ -221,11 +261,13 @@ export const schema: z.ZodType<Invoice> = z.strictObject({
     blockNumber: Wire.uint64,
     maxSpendNano: Wire.uint64,
   }),
-  lines: z.array(lineSchema),
-  batches: z.array(batchSchema),
-  settlements: z.array(settlementSchema),
+  lines: z.array(lineSchema).max(MAX_LINES),
+  batches: z.array(batchSchema).max(MAX_BATCHES),
+  settlements: z.array(settlementSchema).max(MAX_LINES),
+  release: releaseSchema.nullable(),
+  tax: taxSchema,
   totals: totalsSchema,
-  tariffs: z.array(Tariff.schema),
+  tariffs: z.array(Tariff.schema).max(MAX_TARIFFS),
   issuedAtMs: Wire.uint64,
   issuer: Wire.address,
   signature: Wire.signature,
@@ -259,6 +301,8 @@ export function unsignedToJson(invoice: UnsignedInvoice) {
     lines: invoice.lines.map(lineToJson),
     batches: invoice.batches.map(batchToJson),
     settlements: invoice.settlements.map(settlementToJson),
+    release: invoice.release === null ? null : releaseToJson(invoice.release),
+    tax: { country: invoice.tax.country, basisPoints: invoice.tax.basisPoints },
     totals: totalsToJson(invoice.totals),
     tariffs: invoice.tariffs.map(Tariff.toJson),
     issuedAtMs: invoice.issuedAtMs.toString(),
@@ -309,12 +353,22 @@ function batchToJson(batch: InvoiceBatch) {
 function settlementToJson(settlement: InvoiceSettlement) {
   return {
     providerId: settlement.providerId,
+    laneId: settlement.laneId,
     batchNumber: settlement.batchNumber.toString(),
     paidNano: settlement.paidNano.toString(),
     feeNano: settlement.feeNano.toString(),
     releasedNano: settlement.releasedNano.toString(),
     status: settlement.status,
     transactionHash: lower(settlement.transactionHash),
+    logIndex: settlement.logIndex,
+  };
+}
+
+function releaseToJson(release: InvoiceRelease) {
+  return {
+    transactionHash: lower(release.transactionHash),
+    blockNumber: release.blockNumber.toString(),
+    releasedNano: release.releasedNano.toString(),
   };
 }
 

@@ -45,14 +45,7 @@ export function verifyPartial(
  * `invalid_signature` for a malformed point. Check the outcome with `verify`.
  */
 export function combine(partials: readonly PartialSignature[]): Hex {
-  const indices = partials.map(({ index }) => index);
-  const areIndices = indices.every((index) => Number.isSafeInteger(index) && index > 0);
-  if (indices.length === 0 || !areIndices || new Set(indices).size !== indices.length) {
-    throw new ProtocolError("invalid_request", {
-      detail: "Shares have distinct positive indices.",
-      param: "index",
-    });
-  }
+  const indices = checkedIndices(partials);
   const sum = partials.reduce<G1Point>(
     (total, { index, signature }) =>
       total.add(decodeG1(signature).multiplyUnsafe(coefficientAtZero(index, indices))),
@@ -60,6 +53,21 @@ export function combine(partials: readonly PartialSignature[]): Hex {
   );
   if (sum.is0()) throw new ProtocolError("invalid_signature", { detail: "The shares add up to nothing." });
   return encodeG1(sum);
+}
+
+/**
+ * The group key that the named shares' public keys interpolate to. Throws as `combine` does. Shares of one group
+ * give its key for any set of at least the threshold.
+ */
+export function combinePublicKeys(shares: readonly { index: number; publicKey: Hex }[]): Hex {
+  const indices = checkedIndices(shares);
+  const sum = shares.reduce<G2Point>(
+    (total, share) =>
+      total.add(decodeG2(share.publicKey).multiplyUnsafe(coefficientAtZero(share.index, indices))),
+    G2.Point.ZERO,
+  );
+  if (sum.is0()) throw new ProtocolError("invalid_signature", { detail: "The shares add up to nothing." });
+  return encodeG2(sum);
 }
 
 /** True when `signature` is valid under `groupPublicKey`; false for malformed points too. */
@@ -158,6 +166,18 @@ function secretBytes(scalar: Hex): Uint8Array {
   const value = BigInt(scalar);
   if (value === 0n || value >= Fr.ORDER) throw new RangeError("A secret scalar is between 1 and the order.");
   return bytes;
+}
+
+function checkedIndices(shares: readonly { index: number }[]): number[] {
+  const indices = shares.map(({ index }) => index);
+  const areIndices = indices.every((index) => Number.isSafeInteger(index) && index > 0);
+  if (indices.length === 0 || !areIndices || new Set(indices).size !== indices.length) {
+    throw new ProtocolError("invalid_request", {
+      detail: "Shares have distinct positive indices.",
+      param: "index",
+    });
+  }
+  return indices;
 }
 
 function coefficientAtZero(index: number, indices: readonly number[]): bigint {
