@@ -1,0 +1,34 @@
+import { fetchJson } from "@tac/kit";
+import { z } from "zod";
+import {
+  confirmationSchema,
+  dkgStatusSchema,
+  partialPossessionSchema,
+  round1Schema,
+  round2Schema,
+} from "./messages.ts";
+import type { DkgPeer } from "./runCeremony.ts";
+
+/** Pairing checks in pure JavaScript on a busy machine take seconds, so the deadline is generous. */
+const TIMEOUT_MS = 30_000;
+
+/** A replica reached over HTTP at its base URL. */
+export const httpDkgPeer = (url: string): DkgPeer => {
+  const call = <Schema extends z.ZodType>(step: string, schema: Schema, body?: object) =>
+    fetchJson(new URL(`/v1/peer/dkg${step}`, url).href, {
+      schema,
+      timeoutMs: TIMEOUT_MS,
+      ...(body === undefined ? {} : { body }),
+    });
+  return {
+    status: () => call("", dkgStatusSchema),
+    round1: (attempt) => call("/round1", round1Schema, { attempt }),
+    round2: (attempt, round1) => call("/round2", z.array(round2Schema), { attempt, round1 }),
+    round3: (attempt, round1, round2) => call("/round3", confirmationSchema, { attempt, round1, round2 }),
+    possession: (attempt, confirmations) =>
+      call("/possession", partialPossessionSchema, { attempt, confirmations }),
+    finish: async (attempt, confirmations, possessionProof) => {
+      await call("/finish", dkgStatusSchema, { attempt, confirmations, possessionProof });
+    },
+  };
+};
