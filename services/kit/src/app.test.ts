@@ -42,7 +42,7 @@ describe("errors", () => {
   test("are problem+json elsewhere, as RFC 9457 asks", async () => {
     const answer = await build().app.inject("/fail");
     expect(answer.statusCode).toBe(404);
-    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json(;|$)/);
     expect(answer.json()).toMatchObject({
       status: 404,
       code: "unknown_job",
@@ -52,7 +52,7 @@ describe("errors", () => {
 
   test("are problem+json everywhere when the service asks for it", async () => {
     const answer = await build({ problemEverywhere: true }).app.inject("/v1/fail/unknown_model");
-    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json(;|$)/);
     expect(answer.json()).toMatchObject({ code: "unknown_model", detail: "In detail." });
   });
 
@@ -173,10 +173,10 @@ describe("health", () => {
 test("/metrics counts calls by route, not by path", async () => {
   const { app } = build();
   await app.inject("/v1/fail/unknown_model");
-  await app.inject("/v1/fail/job_closed");
+  await app.inject("/v1/fail/unknown_job");
   const answer = await app.inject("/metrics");
   expect(answer.headers["content-type"]).toContain("text/plain");
-  expect(answer.body).toContain(
-    'http_request_ms_count{method="GET",route="/v1/fail/:code",status="404",service="test"} 1',
-  );
+  const counts = answer.body.split("\n").filter((line) => line.startsWith("http_request_ms_count"));
+  expect(counts).toHaveLength(1);
+  expect(counts[0]).toMatch(/route="\/v1\/fail\/:code",status="404"} 2$/);
 });

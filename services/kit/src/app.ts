@@ -9,6 +9,7 @@ import {
   type FastifyReply,
   type FastifyRequest,
   fastify,
+  LogController,
 } from "fastify";
 import { addHealthRoutes, type HealthCheck } from "./health.ts";
 import type { Logger } from "./logger.ts";
@@ -73,7 +74,7 @@ export const createApp = ({
   const loggerInstance: FastifyBaseLogger = logger;
   const app: App = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     bodyLimit,
     requestIdHeader: false,
     genReqId: requestIdOf,
@@ -97,6 +98,13 @@ export const createApp = ({
       { method: request.method, route, status: reply.statusCode, durationMs: reply.elapsedTime },
       "answered",
     );
+  });
+
+  app.addHook("preClose", async () => {
+    // A connection that was busy when closing began would otherwise be kept alive until its client lets go.
+    if (!app.server.listening) return;
+    const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+    app.server.once("close", () => clearInterval(sweep));
   });
 
   app.setErrorHandler((thrown, request, reply) => {

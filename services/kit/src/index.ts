@@ -1,4 +1,8 @@
 export { type App, createApp } from "./app.ts";
+export { ChainRevert, decodeChainError } from "./chain/ChainRevert.ts";
+export { assertChainId, type Chain, type ChainSettings, createChain } from "./chain/createChain.ts";
+export { type Call, createSender, type Sender } from "./chain/createSender.ts";
+export { type FollowedLogs, followLogs, type LogFollower } from "./chain/followLogs.ts";
 export { type Closer, closeAll, closeWithGrace } from "./closeWithGrace.ts";
 export { ConfigError, loadConfig } from "./config.ts";
 export { configFields } from "./configFields.ts";
@@ -16,5 +20,6 @@ export type { HealthCheck } from "./health.ts";
 export { createLogger, type Logger } from "./logger.ts";
 export { createMetrics, type Metrics, millisecondBuckets } from "./metrics.ts";
 export { fromZodError, parseBody, parseParams, toProtocolError } from "./protocolErrors.ts";
+export { type AddOptions, createQueues, type JobQueue, type QueuedJob, type Queues } from "./queue.ts";
 export { runService, startupMessage } from "./runService.ts";
 export { DeadlineError, withDeadline } from "./withDeadline.ts";
