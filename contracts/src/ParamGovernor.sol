@@ -2,9 +2,12 @@
 pragma solidity 0.8.30;
 
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 
 contract ParamGovernor is TimelockController, IParamGovernor {
+    using SafeCast for uint256;
+
     /// @inheritdoc IParamGovernor
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
     /// @inheritdoc IParamGovernor
@@ -168,16 +171,15 @@ contract ParamGovernor is TimelockController, IParamGovernor {
         }
     }
 
-    /// @dev The casts are safe: `_checkBounds` comes first.
     function _write(bytes32 key, uint256 value) private {
-        if (key == FEE_BPS) _settlement.feeBps = uint16(value);
-        else if (key == FEE_RECIPIENT) _others.feeRecipient = address(uint160(value));
-        else if (key == PROVIDER_CAP_NANO) _settlement.providerCapNano = uint64(value);
-        else if (key == CAP_WINDOW_SECONDS) _settlement.capWindowSeconds = uint32(value);
-        else if (key == GRACE_SECONDS) _others.graceSeconds = uint32(value);
-        else if (key == MINIMUM_BOND_NANO) _others.minimumBondNano = uint64(value);
-        else if (key == BOND_DELAY_SECONDS) _others.bondDelaySeconds = uint32(value);
-        else if (key == CHANGE_DELAY_SECONDS) _others.changeDelaySeconds = uint32(value);
-        else _others.channelExitSeconds = uint32(value);
+        if (key == FEE_BPS) _settlement.feeBps = value.toUint16();
+        else if (key == FEE_RECIPIENT) _others.feeRecipient = address(value.toUint160());
+        else if (key == PROVIDER_CAP_NANO) _settlement.providerCapNano = value.toUint64();
+        else if (key == CAP_WINDOW_SECONDS) _settlement.capWindowSeconds = value.toUint32();
+        else if (key == GRACE_SECONDS) _others.graceSeconds = value.toUint32();
+        else if (key == MINIMUM_BOND_NANO) _others.minimumBondNano = value.toUint64();
+        else if (key == BOND_DELAY_SECONDS) _others.bondDelaySeconds = value.toUint32();
+        else if (key == CHANGE_DELAY_SECONDS) _others.changeDelaySeconds = value.toUint32();
+        else _others.channelExitSeconds = value.toUint32();
     }
 }

@@ -3,10 +3,12 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
 contract ProviderRegistry is IProviderRegistry {
+    using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     bytes32 private constant FIELD_PAYOUT = "payout";
@@ -102,7 +104,8 @@ contract ProviderRegistry is IProviderRegistry {
             revert ProviderRegistry_NotAdmin(providerId, msg.sender);
         }
         _checkNotRetired(record, providerId);
-        record.bondUnlocksAt = uint40(block.timestamp + IParamGovernor(governor).param("bondDelaySeconds"));
+        record.bondUnlocksAt =
+            (block.timestamp + IParamGovernor(governor).param("bondDelaySeconds")).toUint40();
         _setStatus(record, providerId, ProviderStatus.Retired);
     }
 
@@ -127,7 +130,7 @@ contract ProviderRegistry is IProviderRegistry {
         }
         if (value == address(0)) revert ProviderRegistry_ZeroAddress();
         uint256 effectiveAt = block.timestamp + IParamGovernor(governor).param("changeDelaySeconds");
-        record.changes[field] = Change({value: value, effectiveAt: uint40(effectiveAt)});
+        record.changes[field] = Change({value: value, effectiveAt: effectiveAt.toUint40()});
         emit ChangeProposed(providerId, field, value, effectiveAt);
     }
 

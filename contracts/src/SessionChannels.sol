@@ -3,11 +3,14 @@ pragma solidity 0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICreditVault} from "./interfaces/ICreditVault.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {ISessionChannels} from "./interfaces/ISessionChannels.sol";
 
 contract SessionChannels is ISessionChannels, EIP712 {
+    using SafeCast for uint256;
+
     bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint64 cumulativeNano)");
 
     /// @dev A claim reads and writes the first two slots only; the third is the exit's.
@@ -17,7 +20,7 @@ contract SessionChannels is ISessionChannels, EIP712 {
         ChannelState state;
         address payee;
         uint64 claimedNano;
-        uint256 exitAt;
+        uint40 exitAt;
     }
 
     /// @inheritdoc ISessionChannels
@@ -119,10 +122,10 @@ contract SessionChannels is ISessionChannels, EIP712 {
         if (record.state != ChannelState.Open) {
             revert SessionChannels_WrongState(channelId, record.state);
         }
-        uint256 exitAt = block.timestamp + IParamGovernor(governor).param("channelExitSeconds");
+        uint40 exitAt = (block.timestamp + IParamGovernor(governor).param("channelExitSeconds")).toUint40();
         record.state = ChannelState.Closing;
         record.exitAt = exitAt;
-        emit ChannelExitStarted(channelId, uint40(exitAt));
+        emit ChannelExitStarted(channelId, exitAt);
     }
 
     /// @inheritdoc ISessionChannels
@@ -131,7 +134,7 @@ contract SessionChannels is ISessionChannels, EIP712 {
         if (record.state != ChannelState.Closing) {
             revert SessionChannels_WrongState(channelId, record.state);
         }
-        if (block.timestamp < record.exitAt) revert SessionChannels_NotYetExitable(uint40(record.exitAt));
+        if (block.timestamp < record.exitAt) revert SessionChannels_NotYetExitable(record.exitAt);
         uint64 refundedNano = _close(record, channelId);
         if (refundedNano != 0) ICreditVault(vault).moveCredit(record.payer, refundedNano);
     }
@@ -144,7 +147,7 @@ contract SessionChannels is ISessionChannels, EIP712 {
             payee: record.payee,
             depositNano: record.depositNano,
             claimedNano: record.claimedNano,
-            exitAt: uint40(record.exitAt),
+            exitAt: record.exitAt,
             state: record.state
         });
     }

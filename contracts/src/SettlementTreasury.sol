@@ -5,8 +5,9 @@ import {ICreditVault} from "./interfaces/ICreditVault.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 import {ISettlementTreasury} from "./interfaces/ISettlementTreasury.sol";
+import {ChargeBuffer, ChargeBufferLib} from "./libraries/ChargeBufferLib.sol";
 import {LineLib} from "./libraries/LineLib.sol";
-import {Line, LineStatus, LineTerms} from "./types/Line.sol";
+import {Line, LineOutcome, LineStatus, LineTerms} from "./types/Line.sol";
 
 contract SettlementTreasury is ISettlementTreasury {
     using LineLib for LineTerms;
@@ -25,6 +26,24 @@ contract SettlementTreasury is ISettlementTreasury {
         uint64 providerCapNano;
         uint32 windowIndex;
         uint128 totalNano;
+    }
+
+    /// @dev Where the screening of a batch stands: the last line in order, and what its provider may still get.
+    struct Cursor {
+        uint32 providerId;
+        bytes32 jobId;
+        bool isActive;
+        uint64 roomNano;
+        uint128 leftNano;
+    }
+
+    /// @dev The charged lines of one provider, which stand together.
+    struct Run {
+        uint32 providerId;
+        uint256 nextCharge;
+        uint128 paidNano;
+        uint128 feeNano;
+        uint128 releasedNano;
     }
 
     struct Totals {
@@ -63,9 +82,10 @@ contract SettlementTreasury is ISettlementTreasury {
         Totals memory totals;
         if (lines.length != 0) {
             Terms memory terms = _terms(totalNano);
-            (ICreditVault.Charge[] memory charges, LineStatus[] memory verdicts) = _screen(lines, terms);
-            ICreditVault.Charged[] memory charged = ICreditVault(vault).charge(charges, windowStart);
-            totals = _account(lines, verdicts, charged, terms);
+            ChargeBuffer charges = ChargeBufferLib.create(lines.length);
+            bytes memory verdicts = _screen(lines, terms, charges);
+            charges.send(vault, windowStart);
+            totals = _book(lines, terms, charges, verdicts);
             if (totals.feeNano != 0) feesPayable += totals.feeNano;
         }
         emit BatchSettled(batchHash, totals.paidNano, totals.feeNano, totals.releasedNano);
@@ -104,115 +124,119 @@ contract SettlementTreasury is ISettlementTreasury {
         return (account.windowPaidNano, account.windowIndex);
     }
 
-    /// @dev Decides, before any money moves, what of each line may be charged. `verdicts` holds None for a line whose
-    /// fate is the vault's alone; a line that is NotAscending or OverBatchTotal has no charge.
-    function _screen(Line[] calldata lines, Terms memory terms)
+    /// @dev Decides, before any money moves, what of each line may be charged. A verdict, one byte per line, is None
+    /// where the line's fate is the vault's alone.
+    function _screen(Line[] calldata lines, Terms memory terms, ChargeBuffer charges)
         private
         view
-        returns (ICreditVault.Charge[] memory charges, LineStatus[] memory verdicts)
+        returns (bytes memory verdicts)
     {
-        charges = new ICreditVault.Charge[](lines.length);
-        verdicts = new LineStatus[](lines.length);
-        uint256 chargeCount;
-        uint128 leftNano = terms.totalNano;
-        uint32 providerId;
-        bytes32 jobId;
-        bool active;
-        uint64 roomNano;
+        verdicts = new bytes(lines.length);
+        Cursor memory cursor;
+        cursor.leftNano = terms.totalNano;
         for (uint256 i = 0; i < lines.length; ++i) {
-            LineTerms line = lines[i].terms;
-            uint32 lineProviderId = line.providerId();
-            if (lineProviderId < providerId || (lineProviderId == providerId && lines[i].jobId <= jobId)) {
-                verdicts[i] = LineStatus.NotAscending;
-                continue;
-            }
-            jobId = lines[i].jobId;
-            if (lineProviderId != providerId) {
-                providerId = lineProviderId;
-                active = IProviderRegistry(registry).isActive(providerId);
-                roomNano = _roomUnderCap(providerId, terms);
-            }
-            uint64 amountNano = line.amountNano();
-            if (amountNano > leftNano) {
-                verdicts[i] = LineStatus.OverBatchTotal;
-                continue;
-            }
-            leftNano -= amountNano;
-            if (!active) {
-                verdicts[i] = LineStatus.ProviderInactive;
-                amountNano = 0;
+            LineStatus verdict = _screenLine(lines[i], terms, charges, cursor);
+            if (verdict != LineStatus.None) verdicts[i] = bytes1(uint8(verdict));
+        }
+    }
+
+    /// @dev A line out of order, or above the total, is not charged at all: its lock stays as it is, so that a later
+    /// batch can still settle it. A line whose provider may not be paid still closes its lock if it is final.
+    function _screenLine(Line calldata line, Terms memory terms, ChargeBuffer charges, Cursor memory cursor)
+        private
+        view
+        returns (LineStatus verdict)
+    {
+        bytes32 jobId = line.jobId;
+        uint32 providerId = line.terms.providerId();
+        if (providerId == cursor.providerId) {
+            if (jobId <= cursor.jobId) return LineStatus.NotAscending;
+        } else {
+            if (providerId < cursor.providerId) return LineStatus.NotAscending;
+            cursor.providerId = providerId;
+            cursor.isActive = IProviderRegistry(registry).isActive(providerId);
+            cursor.roomNano = _roomUnderCap(providerId, terms);
+        }
+        cursor.jobId = jobId;
+
+        uint64 amountNano = line.terms.amountNano();
+        if (amountNano > cursor.leftNano) return LineStatus.OverBatchTotal;
+        uint64 roomNano = cursor.roomNano;
+        unchecked {
+            cursor.leftNano -= amountNano;
+            if (!cursor.isActive) {
+                (verdict, amountNano) = (LineStatus.ProviderInactive, 0);
             } else if (amountNano > roomNano) {
-                verdicts[i] = roomNano == 0 ? LineStatus.ProviderCapReached : LineStatus.PaidInPart;
+                verdict = roomNano == 0 ? LineStatus.ProviderCapReached : LineStatus.PaidInPart;
                 amountNano = roomNano;
             }
-            roomNano -= amountNano;
-            ICreditVault.Charge memory charge = charges[chargeCount++];
-            charge.jobId = jobId;
-            charge.amountNano = amountNano;
-            charge.isFinal = line.isFinal();
+            cursor.roomNano = roomNano - amountNano;
         }
-        assembly ("memory-safe") {
-            mstore(charges, chargeCount)
-        }
+        charges.push(jobId, amountNano, line.terms.isFinal());
     }
 
     /// @dev Books what the vault charged, and emits one event per line.
-    function _account(
-        Line[] calldata lines,
-        LineStatus[] memory verdicts,
-        ICreditVault.Charged[] memory charged,
-        Terms memory terms
-    ) private returns (Totals memory totals) {
-        uint256 chargeIndex;
-        uint32 providerId;
-        uint64 runPaidNano;
-        uint128 runFeeNano;
+    function _book(Line[] calldata lines, Terms memory terms, ChargeBuffer charges, bytes memory verdicts)
+        private
+        returns (Totals memory totals)
+    {
+        Run memory run;
         for (uint256 i = 0; i < lines.length; ++i) {
+            LineStatus verdict = LineStatus(uint8(verdicts[i]));
             LineTerms line = lines[i].terms;
-            LineStatus status = verdicts[i];
-            if (status == LineStatus.NotAscending || status == LineStatus.OverBatchTotal) {
-                emit LineSettled(
-                    lines[i].jobId,
-                    line.providerId(),
-                    LineLib.packOutcome(0, 0, 0, line.receiptCount(), status)
-                );
-                continue;
+            LineOutcome outcome;
+            if (verdict == LineStatus.NotAscending || verdict == LineStatus.OverBatchTotal) {
+                outcome = LineLib.packOutcome(0, 0, 0, line.receiptCount(), verdict);
+            } else {
+                if (line.providerId() != run.providerId) {
+                    _creditRun(run, totals, terms);
+                    run.providerId = line.providerId();
+                }
+                outcome = _bookCharge(line, verdict, terms.feeBps, charges, run);
             }
-            if (line.providerId() != providerId) {
-                _credit(providerId, runPaidNano, runFeeNano, terms);
-                (providerId, runPaidNano, runFeeNano) = (line.providerId(), 0, 0);
-            }
-            ICreditVault.Charged memory result = charged[chargeIndex++];
-            uint64 feeNano = uint64(result.paidNano * terms.feeBps / BPS);
-            runPaidNano += result.paidNano;
-            runFeeNano += feeNano;
-            totals.paidNano += result.paidNano;
-            totals.feeNano += feeNano;
-            totals.releasedNano += result.releasedNano;
-            emit LineSettled(
-                lines[i].jobId,
-                providerId,
-                LineLib.packOutcome(
-                    result.paidNano,
-                    feeNano,
-                    result.releasedNano,
-                    line.receiptCount(),
-                    _statusOf(status, result.status)
-                )
-            );
+            emit LineSettled(lines[i].jobId, line.providerId(), outcome);
         }
-        _credit(providerId, runPaidNano, runFeeNano, terms);
+        _creditRun(run, totals, terms);
     }
 
-    function _credit(uint32 providerId, uint64 paidNano, uint128 feeNano, Terms memory terms) private {
-        if (paidNano == 0) return;
-        Account memory account = _accounts[providerId];
+    /// @dev Nothing overflows: the vault never pays above the charge, and fewer than 2^64 lines fit into a block.
+    function _bookCharge(
+        LineTerms line,
+        LineStatus verdict,
+        uint256 feeBps,
+        ChargeBuffer charges,
+        Run memory run
+    ) private pure returns (LineOutcome) {
+        (uint64 paidNano, uint64 releasedNano, LineStatus status) = charges.resultAt(run.nextCharge);
+        if (verdict != LineStatus.None) status = _statusOf(verdict, status);
+        unchecked {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            uint64 feeNano = uint64(paidNano * feeBps / BPS);
+            run.nextCharge += 1;
+            run.paidNano += paidNano;
+            run.feeNano += feeNano;
+            run.releasedNano += releasedNano;
+            return LineLib.packOutcome(paidNano, feeNano, releasedNano, line.receiptCount(), status);
+        }
+    }
+
+    /// @dev Credits a provider with what its run of lines was paid, adds the run to the totals and empties it.
+    function _creditRun(Run memory run, Totals memory totals, Terms memory terms) private {
+        totals.releasedNano += run.releasedNano;
+        run.releasedNano = 0;
+        if (run.paidNano == 0) return;
+        Account memory account = _accounts[run.providerId];
         if (account.windowIndex != terms.windowIndex) {
             (account.windowPaidNano, account.windowIndex) = (0, terms.windowIndex);
         }
-        account.payableNano += paidNano - feeNano;
-        account.windowPaidNano += paidNano;
-        _accounts[providerId] = account;
+        account.payableNano += run.paidNano - run.feeNano;
+        // The screening kept the run within the room under the cap, so it fits.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        account.windowPaidNano += uint64(run.paidNano);
+        _accounts[run.providerId] = account;
+        totals.paidNano += run.paidNano;
+        totals.feeNano += run.feeNano;
+        (run.paidNano, run.feeNano) = (0, 0);
     }
 
     function _terms(uint128 totalNano) private view returns (Terms memory terms) {
@@ -239,7 +263,6 @@ contract SettlementTreasury is ISettlementTreasury {
 
     /// @dev A verdict stands, but for a line the cap cut short: the vault may know better why it paid less.
     function _statusOf(LineStatus verdict, LineStatus charged) private pure returns (LineStatus) {
-        if (verdict == LineStatus.None) return charged;
         if (verdict == LineStatus.PaidInPart && charged != LineStatus.Paid) return charged;
         return verdict;
     }

@@ -111,7 +111,7 @@ library BLS12381 {
             if succeeded { succeeded := staticcall(gas(), 0x0b, points, 0x100, add(point, 0x20), 0x80) }
             succeeded := and(succeeded, eq(returndatasize(), 0x80))
         }
-        // Only a chain without EIP-2537 gets here: there the precompile's address answers with nothing.
+        // Only want of gas, or a chain without EIP-2537, gets here: there the address answers with nothing.
         if (!succeeded) revert BLS12381_PrecompileFailed();
     }
 
@@ -130,16 +130,50 @@ library BLS12381 {
     /// @dev expand_message_xmd of RFC 9380 section 5.3.1 with SHA-256 and an output of 128 bytes.
     function _expandMessage(bytes memory message, bytes memory dst)
         private
-        pure
+        view
         returns (bytes32 b1, bytes32 b2, bytes32 b3, bytes32 b4)
     {
         if (dst.length > 255) revert BLS12381_DstTooLong(dst.length);
-        bytes memory dstPrime = abi.encodePacked(dst, uint8(dst.length));
-        bytes32 b0 =
-            sha256(abi.encodePacked(bytes32(0), bytes32(0), message, uint16(G1_LENGTH), uint8(0), dstPrime));
-        b1 = sha256(abi.encodePacked(b0, uint8(1), dstPrime));
-        b2 = sha256(abi.encodePacked(b0 ^ b1, uint8(2), dstPrime));
-        b3 = sha256(abi.encodePacked(b0 ^ b2, uint8(3), dstPrime));
-        b4 = sha256(abi.encodePacked(b0 ^ b3, uint8(4), dstPrime));
+        bool succeeded;
+        assembly ("memory-safe") {
+            function sha(input, size) -> digest, ok {
+                ok := staticcall(gas(), 0x02, input, size, 0, 0x20)
+                digest := mload(0)
+            }
+            // b0 = H(64 zero bytes || message || 0x0080 || 0x00 || dst || length of dst)
+            let buffer := mload(0x40)
+            mstore(buffer, 0)
+            mstore(add(buffer, 0x20), 0)
+            mcopy(add(buffer, 0x40), add(message, 0x20), mload(message))
+            let tail := add(add(buffer, 0x40), mload(message))
+            mstore(tail, shl(232, 0x008000))
+            let dstLength := mload(dst)
+            mcopy(add(tail, 3), add(dst, 0x20), dstLength)
+            mstore8(add(add(tail, 3), dstLength), dstLength)
+            let b0, ok := sha(buffer, sub(add(add(tail, 4), dstLength), buffer))
+
+            // b(i) = H((b0 xor b(i - 1)) || i || dst || length of dst), where b(0) counts as zero for b(1)
+            mcopy(add(buffer, 0x21), add(dst, 0x20), dstLength)
+            mstore8(add(add(buffer, 0x21), dstLength), dstLength)
+            let size := add(0x22, dstLength)
+            succeeded := ok
+            mstore(buffer, b0)
+            mstore8(add(buffer, 0x20), 1)
+            b1, ok := sha(buffer, size)
+            succeeded := and(succeeded, ok)
+            mstore(buffer, xor(b0, b1))
+            mstore8(add(buffer, 0x20), 2)
+            b2, ok := sha(buffer, size)
+            succeeded := and(succeeded, ok)
+            mstore(buffer, xor(b0, b2))
+            mstore8(add(buffer, 0x20), 3)
+            b3, ok := sha(buffer, size)
+            succeeded := and(succeeded, ok)
+            mstore(buffer, xor(b0, b3))
+            mstore8(add(buffer, 0x20), 4)
+            b4, ok := sha(buffer, size)
+            succeeded := and(succeeded, ok)
+        }
+        if (!succeeded) revert BLS12381_PrecompileFailed();
     }
 }
