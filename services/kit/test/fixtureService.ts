@@ -26,8 +26,6 @@ await runService(async () => {
     Promise.reject(new Error("nobody waits for this"));
     return "ok";
   });
-  await app.listen({ host: "127.0.0.1", port: config.PORT });
-  logger.info("listening");
   closeWithGrace({
     logger,
     deadlineMs: 1_500,
@@ -42,4 +40,6 @@ await runService(async () => {
       },
     },
   });
+  await app.listen({ host: "127.0.0.1", port: config.PORT });
+  logger.info("listening");
 });
