@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
+import {LineStatus} from "../../../src/types/Line.sol";
+import {FixtureVault} from "../../utils/FixtureVault.sol";
+
+contract CreditVaultChargeTest is FixtureVault {
+    bytes32 private _job;
+
+    function setUp() public override {
+        super.setUp();
+        _deposit(tenant, 10 * USDC);
+        _job = _lock("job", CREDIT);
+    }
+
+    function testFuzz_Charge_PaysTheTreasuryOutOfTheLock(uint64 amountNano) public {
+        amountNano = uint64(bound(amountNano, 0, CREDIT));
+        _expect(_charge(_job, amountNano, false), amountNano, 0, LineStatus.Paid);
+        assertEq(vault.balanceOf(treasury), amountNano);
+        assertEq(vault.lockOf(_job).remainingNano, CREDIT - amountNano);
+        assertEq(vault.balanceOf(tenant), 9 * CREDIT);
+    }
+
+    function testFuzz_Charge_FinalReturnsTheRest(uint64 amountNano) public {
+        amountNano = uint64(bound(amountNano, 0, CREDIT));
+        _expect(_charge(_job, amountNano, true), amountNano, CREDIT - amountNano, LineStatus.Paid);
+        assertEq(vault.balanceOf(treasury), amountNano);
+        assertEq(vault.balanceOf(tenant), 10 * CREDIT - amountNano);
+        _expectClosed(_job);
+    }
+
+    function testFuzz_Charge_NeverPaysAboveTheLock(uint64 amountNano, bool isFinal) public {
+        amountNano = uint64(bound(amountNano, CREDIT + 1, type(uint64).max));
+        _expect(_charge(_job, amountNano, isFinal), CREDIT, 0, LineStatus.PaidInPart);
+        assertEq(vault.balanceOf(treasury), CREDIT);
+        assertEq(vault.lockOf(_job).remainingNano, 0);
+        ICreditVault.LockState expected =
+            isFinal ? ICreditVault.LockState.Closed : ICreditVault.LockState.Open;
+        assertEq(uint8(vault.lockOf(_job).state), uint8(expected));
+    }
+
+    function test_Charge_OfAnEmptyLockIsExhausted() public {
+        _charge(_job, CREDIT, false);
+        _expect(_charge(_job, 1, false), 0, 0, LineStatus.LockExhausted);
+        assertEq(uint8(vault.lockOf(_job).state), uint8(ICreditVault.LockState.Open));
+    }
+
+    function test_Charge_OfNothingFromAnEmptyLockIsPaid() public {
+        _charge(_job, CREDIT, false);
+        _expect(_charge(_job, 0, false), 0, 0, LineStatus.Paid);
+    }
+
+    function test_Charge_FinalClosesAnExhaustedLock() public {
+        _charge(_job, CREDIT, false);
+        _expect(_charge(_job, 1, true), 0, 0, LineStatus.LockExhausted);
+        _expectClosed(_job);
+    }
+
+    function test_Charge_OfUnknownJob() public {
+        _expect(_charge("unknown", 1, true), 0, 0, LineStatus.UnknownJob);
+        assertEq(uint8(vault.lockOf("unknown").state), uint8(ICreditVault.LockState.None));
+    }
+
+    function test_Charge_OfClosedLock() public {
+        _charge(_job, 0, true);
+        _expect(_charge(_job, 1, true), 0, 0, LineStatus.LockClosed);
+        assertEq(vault.balanceOf(tenant), 10 * CREDIT);
+    }
+
+    function test_Charge_AfterExpiryIsPaidUntilTheRelease() public {
+        vm.warp(NOW + 1 hours + GRACE);
+        _expect(_charge(_job, 1, false), 1, 0, LineStatus.Paid);
+        vault.release(_job);
+        _expect(_charge(_job, 1, false), 0, 0, LineStatus.LockClosed);
+    }
+
+    function testFuzz_Charge_OfAWindowAfterTheRevocationPaysNothing(uint64 windowStart, bool isFinal) public {
+        windowStart = uint64(bound(windowStart, NOW * 1000, type(uint64).max));
+        vm.prank(tenant);
+        authority.revoke("job");
+        uint64 releasedNano = isFinal ? CREDIT : 0;
+        _expect(_chargeWindow(_job, 1, isFinal, windowStart), 0, releasedNano, LineStatus.Revoked);
+        assertEq(vault.balanceOf(treasury), 0);
+        assertEq(vault.balanceOf(tenant), 9 * CREDIT + releasedNano);
+        if (isFinal) _expectClosed(_job);
+    }
+
+    function testFuzz_Charge_OfAWindowBeforeTheRevocationIsPaid(uint64 windowStart) public {
+        windowStart = uint64(bound(windowStart, 0, NOW * 1000 - 1));
+        vm.prank(tenant);
+        authority.revoke("job");
+        _expect(_chargeWindow(_job, 1, false, windowStart), 1, 0, LineStatus.Paid);
+        assertEq(vault.lockOf(_job).revokedAt, NOW);
+    }
+
+    function test_Charge_OneBadLineLeavesTheOthersAlone() public {
+        bytes32 second = _lock("second", 2 * CREDIT);
+        bytes32 revoked = _lock("revoked", CREDIT);
+        vm.prank(tenant);
+        authority.revoke("revoked");
+        ICreditVault.Charge[] memory charges = new ICreditVault.Charge[](6);
+        charges[0] = ICreditVault.Charge(_job, 400, false);
+        charges[1] = ICreditVault.Charge("unknown", 1, false);
+        charges[2] = ICreditVault.Charge(second, 3 * CREDIT, false);
+        charges[3] = ICreditVault.Charge(revoked, 1, true);
+        charges[4] = ICreditVault.Charge(_job, 100, true);
+        charges[5] = ICreditVault.Charge(_job, 100, true);
+
+        vm.prank(treasury);
+        ICreditVault.Charged[] memory charged = vault.charge(charges, uint64(NOW * 1000));
+
+        assertEq(charged.length, 6);
+        _expect(charged[0], 400, 0, LineStatus.Paid);
+        _expect(charged[1], 0, 0, LineStatus.UnknownJob);
+        _expect(charged[2], 2 * CREDIT, 0, LineStatus.PaidInPart);
+        _expect(charged[3], 0, CREDIT, LineStatus.Revoked);
+        _expect(charged[4], 100, CREDIT - 500, LineStatus.Paid);
+        _expect(charged[5], 0, 0, LineStatus.LockClosed);
+        assertEq(vault.balanceOf(treasury), 2 * CREDIT + 500);
+        assertEq(vault.balanceOf(tenant), 8 * CREDIT - 500);
+    }
+
+    function test_Charge_OfNoLinesChangesNothing() public {
+        vm.prank(treasury);
+        assertEq(vault.charge(new ICreditVault.Charge[](0), 0).length, 0);
+        assertEq(vault.balanceOf(treasury), 0);
+    }
+
+    function testFuzz_RevertWhen_TheCallerIsNotTheTreasury(address caller) public {
+        vm.assume(caller != treasury);
+        vm.expectRevert(abi.encodeWithSelector(ICreditVault.CreditVault_NotTreasury.selector, caller));
+        vm.prank(caller);
+        vault.charge(new ICreditVault.Charge[](0), 0);
+    }
+
+    function test_RevertWhen_Paused() public {
+        governor.setPaused(true);
+        vm.expectRevert(ICreditVault.CreditVault_Paused.selector);
+        vm.prank(treasury);
+        vault.charge(new ICreditVault.Charge[](0), 0);
+    }
+
+    function _expect(
+        ICreditVault.Charged memory charged,
+        uint64 paidNano,
+        uint64 releasedNano,
+        LineStatus status
+    ) private pure {
+        assertEq(charged.paidNano, paidNano, "paidNano");
+        assertEq(charged.releasedNano, releasedNano, "releasedNano");
+        assertEq(uint8(charged.status), uint8(status), "status");
+    }
+
+    function _expectClosed(bytes32 jobId) private view {
+        assertEq(uint8(vault.lockOf(jobId).state), uint8(ICreditVault.LockState.Closed));
+        assertEq(vault.lockOf(jobId).remainingNano, 0);
+    }
+}
+
+contract CreditVaultChargeGasTest is FixtureVault {
+    uint256 private constant LINES = 100;
+
+    function setUp() public override {
+        super.setUp();
+        _deposit(tenant, 1000 * USDC);
+        for (uint256 i = 0; i < LINES; ++i) {
+            _lock(bytes32(i), CREDIT);
+        }
+        _charge(keccak256(abi.encode(tenant, bytes32(0))), 1, false);
+    }
+
+    function test_Charge_SettlesALineCheaply() public {
+        ICreditVault.Charge[] memory charges = new ICreditVault.Charge[](LINES);
+        for (uint256 i = 0; i < LINES; ++i) {
+            charges[i] = ICreditVault.Charge(keccak256(abi.encode(tenant, bytes32(i))), 1000, false);
+        }
+        vm.prank(treasury);
+        vault.charge(charges, uint64(NOW * 1000));
+        assertLt(vm.snapshotGasLastCall("CreditVault", "charge of 100 lines") / LINES, 7000);
+    }
+}
