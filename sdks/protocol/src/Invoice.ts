@@ -158,7 +158,7 @@ function signedPart(invoice: UnsignedInvoice): Signed {
 export const MAX_LINES = 50_000;
 export const MAX_BATCHES = 4_096;
 export const MAX_TARIFFS = 1_024;
-export const MAX_SIGNERS = 256;
+export const MAX_SIGNERS = 64;
 
 /** A job has one invoice, whose id follows from the chain, the deployment and the job. */
 export function idOf(jobId: Hex, { chainId, verifyingContract }: Domain): Hex {

@@ -1,0 +1,36 @@
+import { usageReceiptsAbi } from "@tac/contracts/abi";
+import { Line } from "@tac/protocol";
+import { decodeFunctionData, type Hex } from "viem";
+import type { SettledBatch } from "../verify/ChainReader.ts";
+import type { BillingEvent } from "./events.ts";
+
+/**
+ * The batches one transaction settled, from its events in log order: BatchCommitted opens a batch, LineSettled events
+ * follow in the order of its lines, BatchSettled ends it. `input` is the transaction's calldata.
+ */
+export function settledBatches(events: readonly BillingEvent[], input: Hex | null): SettledBatch[] {
+  const batches: SettledBatch[] = [];
+  for (const event of [...events].sort((left, right) => left.logIndex - right.logIndex)) {
+    const open = batches.at(-1);
+    if (event.name === "BatchCommitted") batches.push({ committed: event, lines: [], settled: null });
+    else if (event.name === "LineSettled" && open?.settled === null) open.lines.push({ event, line: null });
+    else if (event.name === "BatchSettled" && open?.settled === null) open.settled = event;
+  }
+  const submitted = input === null ? null : submittedLines(input);
+  const only = batches.length === 1 ? batches[0] : undefined;
+  // The lines' hash is in the signed header, so matching calldata is as good as the events themselves.
+  if (submitted !== null && only !== undefined && Line.hash(submitted) === only.committed.header.linesHash)
+    only.lines = only.lines.map((settled, index) => ({ ...settled, line: submitted[index] ?? null }));
+  return batches;
+}
+
+function submittedLines(input: Hex): Line.Line[] | null {
+  try {
+    const call = decodeFunctionData({ abi: usageReceiptsAbi, data: input });
+    if (call.functionName !== "submit") return null;
+    return call.args[1].map(({ jobId, terms }) => ({ jobId, ...Line.unpackTerms(terms) }));
+  } catch {
+    // Calldata of another contract that calls `submit` inside; the events alone say what was settled.
+    return null;
+  }
+}
