@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { BatchHeader, type Invoice, ThresholdBls } from "@tac/protocol";
 import { type Hex, keccak256 } from "viem";
+import { blsVerdict } from "./blsVerdict.ts";
 import type { Context } from "./Context.ts";
 import { batchKey, epochKey } from "./evidence.ts";
 import { reasonOf } from "./reasonOf.ts";
@@ -102,7 +103,7 @@ function checkGroupSignature(
       "wrong_group_key",
       `the chain has ${keyHash === null ? "no key" : `key hash ${keyHash}`} for epoch ${keyEpoch} of lane ${laneId}`,
     );
-  if (!ThresholdBls.verify(batchHash, batch.signature, batch.publicKey))
+  if (!blsVerdict(batchHash, batch.signature, batch.publicKey))
     report(
       `${path}.signature`,
       "invalid_batch_signature",
@@ -125,7 +126,7 @@ function checkSigners(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex,
     report(`${path}.signers`, "duplicate_signer", `replica ${replica} is named twice`);
 
   const refused = signers.filter((signer, index) => {
-    if (ThresholdBls.verifyPartial(batchHash, signer.partialSignature, signer.publicShare)) return false;
+    if (blsVerdict(batchHash, signer.partialSignature, signer.publicShare)) return false;
     report(
       `${path}.signers[${index}].partialSignature`,
       "invalid_partial_signature",
