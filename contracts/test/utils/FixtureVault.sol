@@ -3,6 +3,8 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {CapabilityAuthority} from "../../src/CapabilityAuthority.sol";
 import {CreditToken} from "../../src/CreditToken.sol";
 import {CreditVault} from "../../src/CreditVault.sol";
@@ -13,7 +15,8 @@ import {FixtureGovernor} from "./FixtureGovernor.sol";
 
 /// @notice Vault, token and authority on a fresh chain, with plain addresses for the treasury and the channels.
 abstract contract FixtureVault is Test {
-    uint256 internal constant NOW = 1_800_000_000;
+    uint40 internal constant NOW = 1_800_000_000;
+    uint64 internal constant NOW_MS = 1_800_000_000_000;
     uint256 internal constant GRACE = 1 days;
     uint64 internal constant CREDIT = 1e9;
     uint256 internal constant USDC = 1e6;
@@ -48,6 +51,10 @@ abstract contract FixtureVault is Test {
             address(asset), address(token), address(authority), treasury, channels, address(governor)
         );
         assertEq(address(vault), vaultAddress, "the vault's address was predicted");
+    }
+
+    function _nano(uint256 assets) internal pure returns (uint128) {
+        return SafeCast.toUint128(assets * 1000);
     }
 
     function _approveAssets(address payer, uint256 assets) internal {

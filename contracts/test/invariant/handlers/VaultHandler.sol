@@ -3,6 +3,8 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {CapabilityAuthority} from "../../../src/CapabilityAuthority.sol";
 import {CreditToken} from "../../../src/CreditToken.sol";
 import {CreditVault} from "../../../src/CreditVault.sol";
@@ -14,6 +16,7 @@ import {LineStatus} from "../../../src/types/Line.sol";
 /// @notice Tenants, treasury and channels that use the vault in any order. Actions are bounded so that they succeed;
 /// a revert is a failure of the invariant run.
 contract VaultHandler is Test {
+    bytes32 private constant UNKNOWN_JOB = "unknown";
     uint64 private constant MAX_LOCK = 100e9;
     uint256 private constant GRACE = 1 days;
 
@@ -76,7 +79,7 @@ contract VaultHandler is Test {
         amountNano = bound(amountNano, 1, token.balanceOf(from));
         vm.startPrank(from);
         token.approve(address(vault), amountNano);
-        vault.depositCredit(uint128(amountNano), _tenant(account));
+        vault.depositCredit(SafeCast.toUint128(amountNano), _tenant(account));
         vm.stopPrank();
     }
 
@@ -151,15 +154,15 @@ contract VaultHandler is Test {
         external
     {
         if (jobs.length == 0) return;
-        uint256 windowStart = vm.getBlockTimestamp() * 1000 - bound(age, 0, 60_000);
+        uint64 windowStart = SafeCast.toUint64(vm.getBlockTimestamp() * 1000 - bound(age, 0, 60_000));
         ICreditVault.Charge[] memory charges = new ICreditVault.Charge[](4);
         for (uint256 i = 0; i < 4; ++i) {
-            bytes32 jobId = seeds[i] % 16 == 0 ? bytes32("unknown") : jobs[seeds[i] % jobs.length];
+            bytes32 jobId = seeds[i] % 16 == 0 ? UNKNOWN_JOB : jobs[seeds[i] % jobs.length];
             uint64 amountNano = uint64(bound(amounts[i], 0, MAX_LOCK));
             charges[i] = ICreditVault.Charge(jobId, amountNano, finals >> (2 * i) & 3 == 3);
         }
         vm.prank(treasury);
-        ICreditVault.Charged[] memory charged = vault.charge(charges, uint64(windowStart));
+        ICreditVault.Charged[] memory charged = vault.charge(charges, windowStart);
         for (uint256 i = 0; i < 4; ++i) {
             _book(charges[i].jobId, charged[i], windowStart);
         }

@@ -25,7 +25,7 @@ contract CapabilityAuthorityGatewaysTest is FixtureVault {
         _enrol();
         vm.warp(NOW + 1 days);
         vm.expectEmit(address(authority));
-        emit ICapabilityAuthority.GatewayRemoved(_gateway, uint40(NOW + 1 days));
+        emit ICapabilityAuthority.GatewayRemoved(_gateway, NOW + 1 days);
         vm.prank(address(governor));
         authority.removeGateway(_gateway);
         _expectTerm(false, NOW, NOW + 1 days);

@@ -42,8 +42,8 @@ contract CapabilityAuthorityHashingTest is FixtureVault {
             holder: 0x5555555555555555555555555555555555555555555555555555555555555555,
             binding: BINDING_NONCE,
             countersigned: true,
-            validAfter: uint64(NOW),
-            expiresAt: uint64(NOW + 1 hours),
+            validAfter: NOW,
+            expiresAt: NOW + 1 hours,
             salt: SALT
         });
         assertEq(

@@ -15,7 +15,7 @@ contract CapabilityAuthorityRevokeTest is FixtureVault {
         assertEq(authority.revokedAt(tenant, jobId, validAfter), 0);
 
         vm.expectEmit(address(authority));
-        emit ICapabilityAuthority.CapabilityRevoked(tenant, jobId, uint40(NOW));
+        emit ICapabilityAuthority.CapabilityRevoked(tenant, jobId, NOW);
         vm.prank(tenant);
         assertEq(authority.revoke(salt), jobId);
 
@@ -29,7 +29,7 @@ contract CapabilityAuthorityRevokeTest is FixtureVault {
         bytes32 jobId = _lock("job", CREDIT);
         vm.warp(NOW + 5);
         vm.expectEmit(address(vault));
-        emit ICreditVault.LockRevoked(jobId, uint40(NOW + 5));
+        emit ICreditVault.LockRevoked(jobId, NOW + 5);
         vm.prank(tenant);
         authority.revoke("job");
         assertEq(vault.lockOf(jobId).revokedAt, NOW + 5);
@@ -46,7 +46,7 @@ contract CapabilityAuthorityRevokeTest is FixtureVault {
         deadline = bound(deadline, NOW, type(uint256).max);
         bytes32 jobId = authority.jobIdOf(tenant, "job");
         vm.expectEmit(address(authority));
-        emit ICapabilityAuthority.CapabilityRevoked(tenant, jobId, uint40(NOW));
+        emit ICapabilityAuthority.CapabilityRevoked(tenant, jobId, NOW);
         vm.prank(submitter);
         assertEq(
             authority.revokeWithSignature(tenant, "job", deadline, _revocation(tenant, "job", deadline)),

@@ -9,7 +9,7 @@ contract CapabilityAuthorityRevokeAllTest is FixtureVault {
 
     function testFuzz_RevokeAll_CoversWhatWasValidByThen(uint64 validAfter) public {
         vm.expectEmit(address(authority));
-        emit ICapabilityAuthority.AllCapabilitiesRevoked(tenant, uint40(NOW));
+        emit ICapabilityAuthority.AllCapabilitiesRevoked(tenant, NOW);
         vm.prank(tenant);
         authority.revokeAll();
 
@@ -22,19 +22,19 @@ contract CapabilityAuthorityRevokeAllTest is FixtureVault {
         _revokeAllAt(NOW);
         _revokeAllAt(NOW + 100);
         _revokeAllAt(NOW + 200);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW - 1)), NOW);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW)), NOW);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW + 1)), NOW + 100);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW + 101)), NOW + 200);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW + 201)), 0);
+        assertEq(authority.revokedAt(tenant, JOB, NOW - 1), NOW);
+        assertEq(authority.revokedAt(tenant, JOB, NOW), NOW);
+        assertEq(authority.revokedAt(tenant, JOB, NOW + 1), NOW + 100);
+        assertEq(authority.revokedAt(tenant, JOB, NOW + 101), NOW + 200);
+        assertEq(authority.revokedAt(tenant, JOB, NOW + 201), 0);
     }
 
     function test_RevokeAll_TwiceInASecondIsOnce() public {
         _revokeAllAt(NOW);
         _revokeAllAt(NOW);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW)), NOW);
+        assertEq(authority.revokedAt(tenant, JOB, NOW), NOW);
         _revokeAllAt(NOW + 1);
-        assertEq(authority.revokedAt(tenant, JOB, uint64(NOW + 1)), NOW + 1);
+        assertEq(authority.revokedAt(tenant, JOB, NOW + 1), NOW + 1);
     }
 
     function test_RevokedAt_IsTheEarlierOfBoth() public {
@@ -47,7 +47,7 @@ contract CapabilityAuthorityRevokeAllTest is FixtureVault {
 
         assertEq(authority.revokedAt(tenant, early, 0), NOW);
         assertEq(authority.revokedAt(tenant, late, 0), NOW + 100);
-        assertEq(authority.revokedAt(tenant, late, uint64(NOW + 150)), NOW + 200);
+        assertEq(authority.revokedAt(tenant, late, NOW + 150), NOW + 200);
     }
 
     /// @dev The answer for one capability, once given, is the answer for ever.

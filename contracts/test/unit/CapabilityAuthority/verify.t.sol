@@ -203,7 +203,7 @@ contract CapabilityAuthorityVerifyTest is FixtureVault {
 
     function _revoked(Capability memory capability) private pure returns (bytes memory) {
         return abi.encodeWithSelector(
-            ICapabilityAuthority.CapabilityAuthority_Revoked.selector, capability.jobId, uint40(NOW)
+            ICapabilityAuthority.CapabilityAuthority_Revoked.selector, capability.jobId, NOW
         );
     }
 }

@@ -47,8 +47,7 @@ contract CreditTokenTransferWithAuthorizationTest is FixtureAuthorization {
 
     function test_TransferWithAuthorization_AcceptsAnErc1271Holder() public {
         address wallet = address(new FixtureWallet(tenant));
-        vm.prank(tenant);
-        token.transfer(wallet, CREDIT);
+        _giveTokens(wallet, CREDIT);
         Signed memory signed = _transferOf(CREDIT);
         signed.from = wallet;
         _submit(signed, _signAs(tenantKey, TRANSFER_TYPEHASH, signed));

@@ -25,9 +25,9 @@ contract CreditVaultApplyRevocationTest is FixtureVault {
 
         vm.warp(NOW + 120);
         vm.expectEmit(address(vault));
-        emit ICreditVault.LockRevoked(_first, uint40(NOW + 60));
+        emit ICreditVault.LockRevoked(_first, NOW + 60);
         vm.expectEmit(address(vault));
-        emit ICreditVault.LockRevoked(_second, uint40(NOW + 60));
+        emit ICreditVault.LockRevoked(_second, NOW + 60);
         vm.prank(caller);
         vault.applyRevocation(_both());
 

@@ -76,7 +76,7 @@ contract CreditVaultChargeTest is FixtureVault {
     }
 
     function testFuzz_Charge_OfAWindowAfterTheRevocationPaysNothing(uint64 windowStart, bool isFinal) public {
-        windowStart = uint64(bound(windowStart, NOW * 1000, type(uint64).max));
+        windowStart = uint64(bound(windowStart, NOW_MS, type(uint64).max));
         vm.prank(tenant);
         authority.revoke("job");
         uint64 releasedNano = isFinal ? CREDIT : 0;
@@ -87,7 +87,7 @@ contract CreditVaultChargeTest is FixtureVault {
     }
 
     function testFuzz_Charge_OfAWindowBeforeTheRevocationIsPaid(uint64 windowStart) public {
-        windowStart = uint64(bound(windowStart, 0, NOW * 1000 - 1));
+        windowStart = uint64(bound(windowStart, 0, NOW_MS - 1));
         vm.prank(tenant);
         authority.revoke("job");
         _expect(_chargeWindow(_job, 1, false, windowStart), 1, 0, LineStatus.Paid);
@@ -108,7 +108,7 @@ contract CreditVaultChargeTest is FixtureVault {
         charges[5] = ICreditVault.Charge(_job, 100, true);
 
         vm.prank(treasury);
-        ICreditVault.Charged[] memory charged = vault.charge(charges, uint64(NOW * 1000));
+        ICreditVault.Charged[] memory charged = vault.charge(charges, NOW_MS);
 
         assertEq(charged.length, 6);
         _expect(charged[0], 400, 0, LineStatus.Paid);
@@ -176,7 +176,7 @@ contract CreditVaultChargeGasTest is FixtureVault {
             charges[i] = ICreditVault.Charge(keccak256(abi.encode(tenant, bytes32(i))), 1000, false);
         }
         vm.prank(treasury);
-        vault.charge(charges, uint64(NOW * 1000));
+        vault.charge(charges, NOW_MS);
         assertLt(vm.snapshotGasLastCall("CreditVault", "charge of 100 lines") / LINES, 7000);
     }
 }

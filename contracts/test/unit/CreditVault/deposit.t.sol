@@ -14,7 +14,7 @@ contract CreditVaultDepositTest is FixtureVault {
         _approveAssets(stranger, assets);
 
         vm.expectEmit(address(vault));
-        emit ICreditVault.Deposited(stranger, tenant, assets, uint128(assets * 1000));
+        emit ICreditVault.Deposited(stranger, tenant, assets, _nano(assets));
         vm.prank(stranger);
         uint128 amountNano = vault.deposit(assets, tenant);
 

@@ -22,7 +22,7 @@ contract CreditVaultDepositWithPermitTest is FixtureVault {
         Permit memory permit = _permit(tenantKey, assets, NOW);
 
         vm.expectEmit(address(vault));
-        emit ICreditVault.Deposited(tenant, stranger, assets, uint128(assets * 1000));
+        emit ICreditVault.Deposited(tenant, stranger, assets, _nano(assets));
         vm.prank(tenant);
         uint128 amountNano = vault.depositWithPermit(assets, stranger, NOW, permit.v, permit.r, permit.s);
 

@@ -147,7 +147,7 @@ contract CreditVaultLockTest is FixtureVault {
         authority.revoke(capability.salt);
         vm.expectRevert(
             abi.encodeWithSelector(
-                ICapabilityAuthority.CapabilityAuthority_Revoked.selector, capability.jobId, uint40(NOW)
+                ICapabilityAuthority.CapabilityAuthority_Revoked.selector, capability.jobId, NOW
             )
         );
         vault.lock(capability, signature);

@@ -14,9 +14,9 @@ contract CreditVaultWithdrawTest is FixtureVault {
         _deposit(tenant, deposited);
 
         vm.expectEmit(address(vault));
-        emit ICreditVault.Withdrawn(tenant, stranger, assets, uint128(assets * 1000));
+        emit ICreditVault.Withdrawn(tenant, stranger, assets, _nano(assets));
         vm.prank(tenant);
-        assertEq(vault.withdraw(uint128(assets * 1000), stranger), assets);
+        assertEq(vault.withdraw(_nano(assets), stranger), assets);
 
         assertEq(vault.balanceOf(tenant), (deposited - assets) * 1000);
         assertEq(asset.balanceOf(stranger), assets);
