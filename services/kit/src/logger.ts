@@ -72,5 +72,6 @@ export const createLogger = (
         log: (entry) => scrub(entry) as Record<string, unknown>,
       },
     },
-    destination ?? pino.destination(1),
+    // Written at once: lines still in flight when the process ends would come out of order, or not at all.
+    destination ?? pino.destination({ dest: 1, sync: true }),
   );
