@@ -5,7 +5,7 @@ import { CLOCK_SKEW_SECONDS, USAGE_AUTH_MAX_BYTES, USAGE_AUTH_MAX_LIFETIME_SECON
 import { ProtocolError } from "./Errors.ts";
 import * as HolderKey from "./HolderKey.ts";
 import { fromBase64url, fromHex, lower, toBase64url, toHex } from "./internal/bytes.ts";
-import { decodeCbor, encodeCbor } from "./internal/cbor.ts";
+import { decodeCbor, encodeCbor, integer } from "./internal/cbor.ts";
 import { decodeSign1, encodeSign1, isBytes, type Sign1, verifySign1 } from "./internal/cose.ts";
 import { compressedKeyToAddress, compressedPublicKey, privateKeyToAddress } from "./internal/ecdsa.ts";
 import { sha256 } from "./internal/sha256.ts";
@@ -139,16 +139,16 @@ function toMap(claims: Claims, gateway: Address): Map<number, unknown> {
   return new Map<number, unknown>([
     [Claim.iss, gateway],
     [Claim.sub, claims.tenant],
-    [Claim.exp, claims.expiresAt],
-    [Claim.nbf, claims.notBefore],
-    [Claim.iat, claims.issuedAt],
+    [Claim.exp, integer(claims.expiresAt)],
+    [Claim.nbf, integer(claims.notBefore)],
+    [Claim.iat, integer(claims.issuedAt)],
     [Claim.cti, fromHex(claims.tokenId, 16)],
     [Claim.cnf, new Map([[1, coseKey(claims.jwk)]])],
     [Claim.capabilityHash, fromHex(claims.capabilityHash, 32)],
     [Claim.jobId, fromHex(claims.jobId, 32)],
     [Claim.providers, claims.providers],
     [Claim.models, claims.models],
-    [Claim.remainingNano, claims.remainingNano],
+    [Claim.remainingNano, integer(claims.remainingNano)],
     [Claim.binding, claims.binding],
     [Claim.countersigned, claims.countersigned],
   ]);

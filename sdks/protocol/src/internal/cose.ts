@@ -24,7 +24,7 @@ export function encodeSign1(payload: Uint8Array, kid: Uint8Array, privateKey: He
       [HEADER_KID, kid],
     ]),
   );
-  const { signature } = signCompact(toBeSigned(protectedHeader, payload), fromHex(privateKey, 32));
+  const signature = signCompact(toBeSigned(protectedHeader, payload), fromHex(privateKey, 32));
   return encodeCbor([protectedHeader, new Map(), payload, signature]);
 }
 

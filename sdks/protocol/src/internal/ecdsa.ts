@@ -1,48 +1,22 @@
-import { createRequire } from "node:module";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import type { Address, Hex } from "viem";
 import { fromHex, toHex } from "./bytes.ts";
 import { keccak } from "./keccak.ts";
+import { native, noble } from "./secp256k1.ts";
 
-type NativeSecp256k1 = Pick<
-  typeof import("secp256k1"),
-  "ecdsaSign" | "ecdsaVerify" | "ecdsaRecover" | "publicKeyConvert"
->;
-
-// libsecp256k1 is some twenty times faster than JavaScript; platforms without a prebuilt binary use noble,
-// because the package's own fallback is a library with a history of malleability defects.
-const native = loadNative();
-
-function loadNative(): NativeSecp256k1 | null {
-  try {
-    return createRequire(import.meta.url)("secp256k1/bindings");
-  } catch {
-    return null;
-  }
-}
-
+const curve = native ?? noble;
 const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n;
 
-/** Signs a 32-byte digest: 64 bytes r || s with low s, and the recovery bit. */
-export function signCompact(
-  digest: Uint8Array,
-  privateKey: Uint8Array,
-): { signature: Uint8Array; recovery: number } {
-  if (native) {
-    const { signature, recid } = native.ecdsaSign(digest, privateKey);
-    return { signature, recovery: recid };
-  }
-  const recovered = secp256k1.sign(digest, privateKey, { prehash: false, format: "recovered" });
-  return { signature: recovered.subarray(1), recovery: recovered[0] ?? 0 };
+/** Signs a 32-byte digest: r || s with low s. */
+export function signCompact(digest: Uint8Array, privateKey: Uint8Array): Uint8Array {
+  return curve.sign(digest, privateKey).signature;
 }
 
 /** Checks r || s against a 33-byte compressed key; a high s is refused. */
 export function verifyCompact(digest: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   if (!isLowS(signature)) return false;
   try {
-    return native
-      ? native.ecdsaVerify(signature, digest, publicKey)
-      : secp256k1.verify(signature, digest, publicKey, { prehash: false, lowS: true });
+    return curve.verify(signature, digest, publicKey);
   } catch {
     return false;
   }
@@ -50,7 +24,7 @@ export function verifyCompact(digest: Uint8Array, signature: Uint8Array, publicK
 
 /** 65 bytes r || s || v, v being 27 or 28, as Solidity's `ecrecover` wants them. */
 export function signDigest(digest: Hex, privateKey: Hex): Hex {
-  const { signature, recovery } = signCompact(fromHex(digest, 32), fromHex(privateKey, 32));
+  const { signature, recovery } = curve.sign(fromHex(digest, 32), fromHex(privateKey, 32));
   const whole = new Uint8Array(65);
   whole.set(signature);
   whole[64] = 27 + recovery;
@@ -65,18 +39,10 @@ export function recoverDigest(digest: Hex, signature: Hex): Address | null {
   const recovery = (whole[64] ?? 0) - 27;
   if ((recovery !== 0 && recovery !== 1) || !isLowS(whole.subarray(0, 64))) return null;
   try {
-    return publicKeyToAddress(recoverUncompressed(bytes, whole.subarray(0, 64), recovery));
+    return publicKeyToAddress(curve.recover(whole.subarray(0, 64), recovery, bytes));
   } catch {
     return null;
   }
-}
-
-function recoverUncompressed(digest: Uint8Array, signature: Uint8Array, recovery: number): Uint8Array {
-  if (native) return native.ecdsaRecover(signature, recovery, digest, false);
-  return secp256k1.Signature.fromBytes(signature, "compact")
-    .addRecoveryBit(recovery)
-    .recoverPublicKey(digest)
-    .toBytes(false);
 }
 
 export function compressedPublicKey(privateKey: Hex): Uint8Array {
