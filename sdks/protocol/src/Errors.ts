@@ -15,6 +15,7 @@ export const catalogue = {
   ),
   unknown_model: entry(404, "No such model", "List the models with GET /v1/models."),
   unknown_provider: entry(404, "No such provider", "List the tariffs to see the providers on offer."),
+  unknown_tariff: entry(404, "No such tariff", "List the tariffs with GET /v1/tariffs."),
   unknown_job: entry(404, "No such job", "Check the job id and the gateway it was locked at."),
   unknown_receipt: entry(404, "No such receipt", "Check the receipt id; it is in the x-receipt-id header."),
   unknown_route: entry(404, "No such route", "Check the method and the path."),
