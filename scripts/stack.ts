@@ -17,7 +17,11 @@ const up = async (): Promise<void> => {
   const stack = await startStack({ layout, fresh: false, progress: showProgress });
   const names = Object.keys(layout.ports) as PartName[];
   for (const name of names.filter((name) => name !== "postgres" && name !== "chain"))
-    void stack.part(name).exited.then((how) => console.error(pc.red(`${name} ended: ${how}; see ${layout.logsDir}/${name}.log`)));
+    void stack
+      .part(name)
+      .exited.then((how) =>
+        console.error(pc.red(`${name} ended: ${how}; see ${layout.logsDir}/${name}.log`)),
+      );
   console.log(`\nGateway       ${pc.bold(urlOf(layout, "gateway"))}   (CA: ${stack.certificates.caFile})`);
   console.log(`Billing       ${urlOf(layout, "billing")}`);
   console.log(`Orchestrator  ${urlOf(layout, "orchestrator")}`);
@@ -34,21 +38,30 @@ const up = async (): Promise<void> => {
 };
 
 const status = async (): Promise<void> => {
-  const names = (Object.keys(layout.ports) as PartName[]).filter((name) => name !== "postgres" && name !== "chain");
+  const names = (Object.keys(layout.ports) as PartName[]).filter(
+    (name) => name !== "postgres" && name !== "chain",
+  );
   const caFile = `${layout.configDir}/ca.pem`;
   const healths = await Promise.all(
     names.map(async (name) => ({
       name,
-      healthy: await isHealthy(`${urlOf(layout, name)}/healthz`, name === "gateway" ? caFile : undefined).catch(() => false),
+      healthy: await isHealthy(
+        `${urlOf(layout, name)}/healthz`,
+        name === "gateway" ? caFile : undefined,
+      ).catch(() => false),
     })),
   );
-  for (const { name, healthy } of healths) console.log(`${healthy ? pc.green("●") : pc.red("○")} ${name.padEnd(16)} ${urlOf(layout, name)}`);
+  for (const { name, healthy } of healths)
+    console.log(`${healthy ? pc.green("●") : pc.red("○")} ${name.padEnd(16)} ${urlOf(layout, name)}`);
   process.exitCode = healths.every(({ healthy }) => healthy) ? 0 : 1;
 };
 
 const program = new Command("stack").description("the local stack of tokenised-api-credits");
 program.command("up").description("run in the foreground until Ctrl-C").action(up);
-program.command("down").description("stop the running stack").action(() => downStack(layout));
+program
+  .command("down")
+  .description("stop the running stack")
+  .action(() => downStack(layout));
 program.command("status").description("say what is healthy").action(status);
 program
   .command("reset")

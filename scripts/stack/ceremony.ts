@@ -16,7 +16,9 @@ export const runCeremony = async (layout: Layout, aggregatorsFile: string): Prom
       ["--import", "tsx", "src/cli.ts", "dkg", "--aggregators-file", aggregatorsFile, "--out", groupKeyFile],
       { cwd: join(repositoryDir, "services", "oracle-agg"), timeout: 60_000 },
     ).catch((error: Error & { stderr?: string; stdout?: string }) => {
-      throw new Error(`The key ceremony failed:\n${error.stderr ?? ""}${error.stdout ?? ""}`, { cause: error });
+      throw new Error(`The key ceremony failed:\n${error.stderr ?? ""}${error.stdout ?? ""}`, {
+        cause: error,
+      });
     });
   const key: GroupKey = JSON.parse(readFileSync(groupKeyFile, "utf8"));
   return key;

@@ -10,7 +10,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 export type Certificates = { caFile: string; gatewayCertFile: string; gatewayKeyFile: string };
 
-const exportPrivateKey = async (key: CryptoKey): Promise<string> =>
+const exportPrivateKey = async (key: webcrypto.CryptoKey): Promise<string> =>
   x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 
 /**
@@ -18,7 +18,7 @@ const exportPrivateKey = async (key: CryptoKey): Promise<string> =>
  * at each start; the CA's private key never touches the disk.
  */
 export const createCertificates = async (dir: string): Promise<Certificates> => {
-  x509.cryptoProvider.set(webcrypto as Crypto);
+  x509.cryptoProvider.set(webcrypto);
   const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + dayMs) };
   const caKeys = await webcrypto.subtle.generateKey(algorithm, false, ["sign", "verify"]);
   const ca = await x509.X509CertificateGenerator.createSelfSigned({

@@ -8,14 +8,23 @@ import { type Part, startPart } from "./processes.ts";
 
 export const blockSeconds = 2;
 
-const anvilBin = join(dirname(createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")), "bin.mjs");
+const anvilBin = join(
+  dirname(createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")),
+  "bin.mjs",
+);
 
-const clientAt = (rpcUrl: string) =>
-  createTestClient({ chain: anvil, mode: "anvil", transport: http(rpcUrl, { timeout: 10_000 }), pollingInterval: 200 })
+/** A client that can also do what only a local chain allows: give gas money, set the block time. */
+export const createChainClient = (rpcUrl: string) =>
+  createTestClient({
+    chain: anvil,
+    mode: "anvil",
+    transport: http(rpcUrl, { timeout: 10_000 }),
+    pollingInterval: 200,
+  })
     .extend(publicActions)
     .extend(walletActions);
 
-export type ChainClient = ReturnType<typeof clientAt>;
+export type ChainClient = ReturnType<typeof createChainClient>;
 export type LocalChain = { part: Part; rpcUrl: string; client: ChainClient };
 
 /** Starts anvil with its state kept in the stack's folder. It mines at once until `startBlocks` sets the block time. */
@@ -37,11 +46,17 @@ export const startChain = async (layout: Layout): Promise<LocalChain> => {
     cwd: repositoryDir,
     logFile: join(layout.logsDir, "chain.log"),
   });
-  const client = clientAt(rpcUrl);
+  const client = createChainClient(rpcUrl);
   const deadline = Date.now() + 30_000;
-  while (!(await client.getChainId().then(() => true, () => false))) {
+  while (
+    !(await client.getChainId().then(
+      () => true,
+      () => false,
+    ))
+  ) {
     if (part.hasExited()) throw new Error(`anvil ended (${await part.exited}); see ${part.logFile}`);
-    if (Date.now() > deadline) throw new Error(`anvil did not answer at ${rpcUrl} within 30 s; see ${part.logFile}`);
+    if (Date.now() > deadline)
+      throw new Error(`anvil did not answer at ${rpcUrl} within 30 s; see ${part.logFile}`);
     await sleep(50);
   }
   return { part, rpcUrl, client };
@@ -54,6 +69,6 @@ export const startBlocks = async ({ client }: LocalChain): Promise<void> => {
 };
 
 /** Gas money for an account; it exists on the local chain only. */
-export const fundGas = async ({ client }: LocalChain, addresses: Hex[]): Promise<void> => {
+export const fundGas = async (client: ChainClient, addresses: Hex[]): Promise<void> => {
   for (const address of addresses) await client.setBalance({ address, value: 1_000n * 10n ** 18n });
 };

@@ -22,30 +22,33 @@ const isDeployed = async (layout: Layout, { client }: LocalChain): Promise<boole
 export type GroupKey = { groupPublicKey: string; possessionProof: string };
 
 /** Deploys the contracts with the same script that deploys to Base, unless this chain already has them. */
-export const deploy = async (layout: Layout, chain: LocalChain, keys: Keys, key: GroupKey): Promise<Deployment.Deployment> => {
+export const deploy = async (
+  layout: Layout,
+  chain: LocalChain,
+  keys: Keys,
+  key: GroupKey,
+): Promise<Deployment.Deployment> => {
   if (!(await isDeployed(layout, chain))) {
     const { PATH = "", HOME = "" } = process.env;
-    await run(
-      forge,
-      ["script", "contracts/script/Deploy.s.sol", "--rpc-url", chain.rpcUrl, "--broadcast"],
-      {
-        cwd: repositoryDir,
-        maxBuffer: 64 * 1024 * 1024,
-        env: {
-          PATH,
-          HOME,
-          PRIVATE_KEY: keys.deployer.privateKey,
-          GOVERNOR_PROPOSER: keys.deployer.account.address,
-          GUARDIAN: keys.guardian.account.address,
-          FEE_RECIPIENT: keys.treasurer.account.address,
-          AGGREGATOR_PUBLIC_KEY: key.groupPublicKey,
-          AGGREGATOR_POSSESSION_PROOF: key.possessionProof,
-          ADDRESSES_FILE: layout.deploymentFile,
-          FOUNDRY_BROADCAST: join(layout.dir, "broadcast"),
-        },
+    await run(forge, ["script", "contracts/script/Deploy.s.sol", "--rpc-url", chain.rpcUrl, "--broadcast"], {
+      cwd: repositoryDir,
+      maxBuffer: 64 * 1024 * 1024,
+      env: {
+        PATH,
+        HOME,
+        PRIVATE_KEY: keys.deployer.privateKey,
+        GOVERNOR_PROPOSER: keys.deployer.account.address,
+        GUARDIAN: keys.guardian.account.address,
+        FEE_RECIPIENT: keys.treasurer.account.address,
+        AGGREGATOR_PUBLIC_KEY: key.groupPublicKey,
+        AGGREGATOR_POSSESSION_PROOF: key.possessionProof,
+        ADDRESSES_FILE: layout.deploymentFile,
+        FOUNDRY_BROADCAST: join(layout.dir, "broadcast"),
       },
-    ).catch((error: Error & { stderr?: string; stdout?: string }) => {
-      throw new Error(`The contracts could not be deployed:\n${error.stderr ?? ""}${error.stdout ?? ""}`, { cause: error });
+    }).catch((error: Error & { stderr?: string; stdout?: string }) => {
+      throw new Error(`The contracts could not be deployed:\n${error.stderr ?? ""}${error.stdout ?? ""}`, {
+        cause: error,
+      });
     });
   }
   mkdirSync(dirname(sharedDeploymentFile), { recursive: true });

@@ -1,6 +1,6 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import { readFileSync } from "node:fs";
 import type { Part } from "./processes.ts";
 
 export type HealthTarget = { part: Part; url: string; caFile?: string };
@@ -12,7 +12,11 @@ const lastLines = (file: string, count: number): string =>
 export const isHealthy = async (url: string, caFile?: string): Promise<boolean> => {
   const dispatcher = new Agent(caFile === undefined ? {} : { connect: { ca: readFileSync(caFile) } });
   try {
-    const { statusCode, body } = await request(url, { dispatcher, headersTimeout: 2_000, bodyTimeout: 2_000 });
+    const { statusCode, body } = await request(url, {
+      dispatcher,
+      headersTimeout: 2_000,
+      bodyTimeout: 2_000,
+    });
     await body.dump();
     return statusCode === 200;
   } catch {
@@ -23,7 +27,10 @@ export const isHealthy = async (url: string, caFile?: string): Promise<boolean> 
 };
 
 /** Waits until the part answers; fails at once, with the end of its log, when its process ends first. */
-export const awaitHealthy = async ({ part, url, caFile }: HealthTarget, timeoutMs = 60_000): Promise<void> => {
+export const awaitHealthy = async (
+  { part, url, caFile }: HealthTarget,
+  timeoutMs = 60_000,
+): Promise<void> => {
   const deadline = Date.now() + timeoutMs;
   while (Date.now() < deadline) {
     if (part.hasExited())

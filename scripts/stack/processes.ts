@@ -60,5 +60,13 @@ export const startPart = ({ name, command, args, env, cwd, logFile }: Command): 
     signalGroup(pid, "SIGKILL");
     await exited;
   };
-  return { name, pid, logFile, exited, hasExited: () => ended, stop, signal: (signal) => signalGroup(pid, signal) };
+  return {
+    name,
+    pid,
+    logFile,
+    exited,
+    hasExited: () => ended,
+    stop,
+    signal: (signal) => signalGroup(pid, signal),
+  };
 };

@@ -16,7 +16,9 @@ export const showProgress: Progress = async (label, step) => {
   if (live) draw();
   const end = (mark: string): void => {
     clearInterval(timer);
-    process.stdout.write(`${live ? "\r\x1b[2K" : ""}${mark} ${label} ${pc.dim(seconds(Date.now() - startedAt))}\n`);
+    process.stdout.write(
+      `${live ? "\r\x1b[2K" : ""}${mark} ${label} ${pc.dim(seconds(Date.now() - startedAt))}\n`,
+    );
   };
   try {
     const result = await step();

@@ -4,9 +4,16 @@ import { Tariff } from "@tac/protocol";
 import type { Certificates } from "./certificates.ts";
 import type { GroupKey } from "./deploy.ts";
 import type { Keys } from "./keys.ts";
-import { aggregatorIds, aggregatorThreshold, type Layout, type PartName, providerIds, repositoryDir } from "./layout.ts";
-import type { Command } from "./processes.ts";
+import {
+  aggregatorIds,
+  aggregatorThreshold,
+  type Layout,
+  type PartName,
+  providerIds,
+  repositoryDir,
+} from "./layout.ts";
 import type { Database } from "./postgres.ts";
+import type { Command } from "./processes.ts";
 import { localTariffs } from "./tariffs.ts";
 
 export type ConfigFiles = { aggregators: string; gateways: string; providers: string; tariffs: string };
@@ -33,7 +40,11 @@ export const writeConfigFiles = (layout: Layout, keys: Keys, certificates: Certi
       })),
     }),
     gateways: write("gateways.json", [
-      { address: keys.gateway.account.address.toLowerCase(), url: urlOf(layout, "gateway"), caFile: certificates.caFile },
+      {
+        address: keys.gateway.account.address.toLowerCase(),
+        url: urlOf(layout, "gateway"),
+        caFile: certificates.caFile,
+      },
     ]),
     providers: write(
       "providers.json",
@@ -64,10 +75,19 @@ const service = (layout: Layout, name: PartName, folder: string, env: Record<str
   args: ["--import", "tsx", "src/server.ts"],
   cwd: join(repositoryDir, "services", folder),
   logFile: join(layout.logsDir, `${name}.log`),
-  env: { NODE_ENV: "production", HOST: "127.0.0.1", PORT: String(layout.ports[name]), LOG_LEVEL: "info", ...env },
+  env: {
+    NODE_ENV: "production",
+    HOST: "127.0.0.1",
+    PORT: String(layout.ports[name]),
+    LOG_LEVEL: "info",
+    ...env,
+  },
 });
 
-export const aggregatorCommand = ({ layout, keys, files, database, rpcUrl }: ServiceContext, id: number): Command => {
+export const aggregatorCommand = (
+  { layout, keys, files, database, rpcUrl }: ServiceContext,
+  id: number,
+): Command => {
   const secrets = keys.aggregators.get(id);
   if (secrets === undefined) throw new Error(`There is no aggregator ${id}.`);
   return service(layout, `aggregator-${id}` as PartName, "oracle-agg", {
@@ -96,7 +116,9 @@ export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: nu
     GATEWAYS: keys.gateway.account.address.toLowerCase(),
     RPC_URLS: rpcUrl,
     REPORTS_USAGE: "inline",
-    MODELS: (localTariffs.find(({ providerId }) => providerId === id)?.models ?? []).map(({ model }) => model).join(","),
+    MODELS: (localTariffs.find(({ providerId }) => providerId === id)?.models ?? [])
+      .map(({ model }) => model)
+      .join(","),
   });
 };
 
@@ -110,7 +132,14 @@ export const tariffCommand = ({ layout, keys, files, database, rpcUrl }: Service
     RPC_URLS: rpcUrl,
   });
 
-export const gatewayCommand = ({ layout, keys, certificates, files, database, rpcUrl }: ServiceContext): Command =>
+export const gatewayCommand = ({
+  layout,
+  keys,
+  certificates,
+  files,
+  database,
+  rpcUrl,
+}: ServiceContext): Command =>
   service(layout, "gateway", "gateway", {
     PUBLIC_URL: urlOf(layout, "gateway"),
     DATABASE_URL: database.urlOf("gateway"),

@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { createCertificates } from "./certificates.ts";
 import { runCeremony } from "./ceremony.ts";
+import { createCertificates } from "./certificates.ts";
 import { fundGas, startBlocks, startChain } from "./chain.ts";
 import { deploy } from "./deploy.ts";
 import { awaitHealthy } from "./health.ts";
@@ -11,9 +11,16 @@ import { startPostgres } from "./postgres.ts";
 import { type Command, type Part, startPart } from "./processes.ts";
 import type { Progress } from "./progress.ts";
 import { forget } from "./reset.ts";
-import { fundTenant, seedRegistry } from "./seed.ts";
-import { aggregatorCommand, commandsAfterDeployment, databaseNames, type ServiceContext, urlOf, writeConfigFiles } from "./services.ts";
 import type { Stack } from "./Stack.ts";
+import { fundTenant, seedRegistry } from "./seed.ts";
+import {
+  aggregatorCommand,
+  commandsAfterDeployment,
+  databaseNames,
+  type ServiceContext,
+  urlOf,
+  writeConfigFiles,
+} from "./services.ts";
 
 const orchestratorAssets = 1_000_000_000n;
 
@@ -45,7 +52,13 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
     const part = startPart(command);
     commands.set(name, command);
     parts.set(name, part);
-    writeFileSync(layout.stateFile, JSON.stringify({ supervisor: process.pid, parts: [...parts.values()].map(({ name, pid }) => ({ name, pid })) }));
+    writeFileSync(
+      layout.stateFile,
+      JSON.stringify({
+        supervisor: process.pid,
+        parts: [...parts.values()].map(({ name, pid }) => ({ name, pid })),
+      }),
+    );
     return part;
   };
   const awaitPart = (name: PartName, path: string): Promise<void> => {
@@ -82,16 +95,18 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
       return runCeremony(layout, files.aggregators);
     });
     const deployment = await progress("contracts", async () => {
-      await fundGas(chain, [
-        ...[keys.deployer, keys.guardian, keys.treasurer, keys.gateway, keys.orchestratorTenant].map(({ account }) => account.address),
+      await fundGas(chain.client, [
+        ...[keys.deployer, keys.guardian, keys.treasurer, keys.gateway, keys.orchestratorTenant].map(
+          ({ account }) => account.address,
+        ),
         ...[...keys.aggregators.values()].map(({ submitter }) => submitter.account.address),
         ...[...keys.providers.values()].map(({ admin }) => admin.account.address),
       ]);
       return deploy(layout, chain, keys, key);
     });
     await progress("providers, gateway and a tenant, through the governor", async () => {
-      await seedRegistry(chain, deployment, keys);
-      await fundTenant(chain, deployment, keys.orchestratorTenant.account, orchestratorAssets);
+      await seedRegistry(chain.client, deployment, keys);
+      await fundTenant(chain.client, deployment, keys.orchestratorTenant.account, orchestratorAssets);
       await startBlocks(chain);
     });
     await progress("gateway, tariff, billing, orchestrator and two providers", async () => {

@@ -15,14 +15,24 @@ export const localTariffs: Tariff.Tariff[] = [
       {
         model: "sim-chat-large",
         kind: "chat",
-        prices: { ...free, inputTokensNano: usd("2.5"), cachedInputTokensNano: usd("1.25"), outputTokensNano: usd("10") },
+        prices: {
+          ...free,
+          inputTokensNano: usd("2.5"),
+          cachedInputTokensNano: usd("1.25"),
+          outputTokensNano: usd("10"),
+        },
         contextTokens: 128_000n,
         maxOutputTokens: 16_384n,
       },
       {
         model: "sim-chat-small",
         kind: "chat",
-        prices: { ...free, inputTokensNano: usd("0.15"), cachedInputTokensNano: usd("0.075"), outputTokensNano: usd("0.6") },
+        prices: {
+          ...free,
+          inputTokensNano: usd("0.15"),
+          cachedInputTokensNano: usd("0.075"),
+          outputTokensNano: usd("0.6"),
+        },
         contextTokens: 128_000n,
         maxOutputTokens: 16_384n,
       },
