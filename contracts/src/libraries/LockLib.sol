@@ -8,13 +8,15 @@ type LockWord is uint256;
 using LockLib for LockWord global;
 
 /// @notice Packs and reads the settlement half of a lock, so that a settled line costs one load and one store of it.
+/// @dev The bits above the state stay zero.
 library LockLib {
     uint8 internal constant NONE = 0;
     uint8 internal constant OPEN = 1;
     uint8 internal constant CLOSED = 2;
 
     uint256 private constant REMAINING_MASK = type(uint64).max;
-    uint256 private constant REVOKED_AT_MASK = uint256(type(uint40).max) << 104;
+    uint256 private constant REVOKED_AT_SHIFT = 104;
+    uint256 private constant REVOKED_AT_MASK = uint256(type(uint40).max) << REVOKED_AT_SHIFT;
     uint256 private constant STATE_SHIFT = 184;
 
     /// @notice An open, unrevoked lock.
@@ -49,8 +51,22 @@ library LockLib {
         return uint8((LockWord.unwrap(word) >> STATE_SHIFT) & type(uint8).max);
     }
 
-    function withRemaining(LockWord word, uint64 remainingNano_) internal pure returns (LockWord) {
-        return LockWord.wrap(LockWord.unwrap(word) & ~REMAINING_MASK | remainingNano_);
+    function isOpen(LockWord word) internal pure returns (bool) {
+        return LockWord.unwrap(word) >> STATE_SHIFT == OPEN;
+    }
+
+    /// @param windowStart Unix milliseconds.
+    function isRevokedBy(LockWord word, uint256 windowStart) internal pure returns (bool) {
+        uint256 since = LockWord.unwrap(word) & REVOKED_AT_MASK;
+        if (since == 0) return false;
+        return (since >> REVOKED_AT_SHIFT) * 1000 <= windowStart;
+    }
+
+    /// @dev Warning: `paidNano` must be at most what remains, else it borrows from the times above.
+    function less(LockWord word, uint256 paidNano) internal pure returns (LockWord) {
+        unchecked {
+            return LockWord.wrap(LockWord.unwrap(word) - paidNano);
+        }
     }
 
     function withRevokedAt(LockWord word, uint40 revokedAt_) internal pure returns (LockWord) {

@@ -177,6 +177,6 @@ contract CreditVaultChargeGasTest is FixtureVault {
         }
         vm.prank(treasury);
         vault.charge(charges, NOW_MS);
-        assertLt(vm.snapshotGasLastCall("CreditVault", "charge of 100 lines") / LINES, 7000);
+        assertLt(vm.snapshotGasLastCall("CreditVault", "charge of 100 lines") / LINES, 6000);
     }
 }

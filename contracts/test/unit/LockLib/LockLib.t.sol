@@ -17,16 +17,30 @@ contract LockLibTest is Test {
         );
     }
 
-    function testFuzz_WithRemaining_ChangesNothingElse(
+    function testFuzz_Less_ChangesNothingElse(
         uint64 remainingNano,
+        uint64 paidNano,
         uint40 expiresAt,
         uint40 revokedAt,
         uint40 validAfter
     ) public pure {
-        LockWord word = LockLib.open(~remainingNano, expiresAt, validAfter).withRevokedAt(revokedAt);
-        _expect(
-            word.withRemaining(remainingNano), remainingNano, expiresAt, revokedAt, validAfter, LockLib.OPEN
-        );
+        paidNano = uint64(bound(paidNano, 0, remainingNano));
+        LockWord word = LockLib.open(remainingNano, expiresAt, validAfter).withRevokedAt(revokedAt);
+        _expect(word.less(paidNano), remainingNano - paidNano, expiresAt, revokedAt, validAfter, LockLib.OPEN);
+    }
+
+    function testFuzz_IsRevokedBy_ComparesInMilliseconds(uint40 revokedAt, uint64 windowStart) public pure {
+        LockWord word = LockLib.open(type(uint64).max, type(uint40).max, type(uint40).max);
+        assertFalse(word.isRevokedBy(windowStart));
+        bool expected = revokedAt != 0 && uint256(revokedAt) * 1000 <= windowStart;
+        assertEq(word.withRevokedAt(revokedAt).isRevokedBy(windowStart), expected);
+    }
+
+    function testFuzz_IsRevokedBy_TurnsAtTheMillisecond(uint40 revokedAt) public pure {
+        revokedAt = uint40(bound(revokedAt, 1, type(uint40).max));
+        LockWord word = LockLib.open(1, 1, 1).withRevokedAt(revokedAt);
+        assertTrue(word.isRevokedBy(uint256(revokedAt) * 1000));
+        assertFalse(word.isRevokedBy(uint256(revokedAt) * 1000 - 1));
     }
 
     function testFuzz_WithRevokedAt_ChangesNothingElse(
@@ -66,6 +80,7 @@ contract LockLibTest is Test {
         assertEq(word.revokedAt(), revokedAt, "revokedAt");
         assertEq(word.validAfter(), validAfter, "validAfter");
         assertEq(word.state(), state, "state");
+        assertEq(word.isOpen(), state == LockLib.OPEN, "isOpen");
         assertEq(LockWord.unwrap(word) >> 192, 0, "no stray bits");
     }
 }
