@@ -1,4 +1,5 @@
 export { type App, createApp } from "./app.ts";
+export { requireBearerToken } from "./bearerToken.ts";
 export { ChainRevert, decodeChainError } from "./chain/ChainRevert.ts";
 export { assertChainId, type Chain, type ChainSettings, createChain } from "./chain/createChain.ts";
 export { type Call, createSender, type Sender } from "./chain/createSender.ts";
@@ -17,6 +18,7 @@ export {
 } from "./database.ts";
 export { FetchError, type FetchFailure, fetchJson } from "./fetchJson.ts";
 export type { HealthCheck } from "./health.ts";
+export { loadJsonFile } from "./loadJsonFile.ts";
 export { createLogger, type Logger } from "./logger.ts";
 export { createMetrics, type Metrics, millisecondBuckets } from "./metrics.ts";
 export { fromZodError, parseBody, parseParams, toProtocolError } from "./protocolErrors.ts";
