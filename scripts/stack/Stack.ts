@@ -12,6 +12,8 @@ export type Stack = {
   certificates: Certificates;
   deployment: Deployment.Deployment;
   chain: LocalChain;
+  /** Of one of the services' databases, by its name. */
+  databaseUrl: (name: string) => string;
   part: (name: PartName) => Part;
   /** Ends a part at once, as a crash would. */
   kill: (name: PartName) => Promise<void>;

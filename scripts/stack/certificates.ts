@@ -8,7 +8,13 @@ import * as x509 from "@peculiar/x509";
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const dayMs = 24 * 60 * 60 * 1000;
 
-export type Certificates = { caFile: string; gatewayCertFile: string; gatewayKeyFile: string };
+export type Certificates = {
+  /** PEM of the development CA. */
+  ca: string;
+  caFile: string;
+  gatewayCertFile: string;
+  gatewayKeyFile: string;
+};
 
 const exportPrivateKey = async (key: webcrypto.CryptoKey): Promise<string> =>
   x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
@@ -50,11 +56,12 @@ export const createCertificates = async (dir: string): Promise<Certificates> => 
     ],
   });
   const files: Certificates = {
+    ca: `${ca.toString("pem")}\n`,
     caFile: join(dir, "ca.pem"),
     gatewayCertFile: join(dir, "gateway.pem"),
     gatewayKeyFile: join(dir, "gateway-key.pem"),
   };
-  writeFileSync(files.caFile, `${ca.toString("pem")}\n`, { mode: 0o644 });
+  writeFileSync(files.caFile, files.ca, { mode: 0o644 });
   writeFileSync(files.gatewayCertFile, `${leaf.toString("pem")}\n`, { mode: 0o644 });
   writeFileSync(files.gatewayKeyFile, `${await exportPrivateKey(leafKeys.privateKey)}\n`, { mode: 0o600 });
   return files;

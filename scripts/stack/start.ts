@@ -126,6 +126,7 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
       certificates,
       deployment,
       chain,
+      databaseUrl: database.urlOf,
       part: partOf,
       kill: async (name) => {
         partOf(name).signal("SIGKILL");
