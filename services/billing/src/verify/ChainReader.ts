@@ -7,6 +7,8 @@ export type SettledBatch = {
   committed: BatchCommitted;
   lines: SettledLine[];
   settled: BatchSettled | null;
+  /** The group's signature, from the calldata of `submit`; null like `line`. */
+  signature: Hex | null;
 };
 
 /** `line` comes from the calldata of `submit`; null when the transaction called it through another contract. */

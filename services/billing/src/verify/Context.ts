@@ -7,7 +7,7 @@ import type { Report } from "./Problem.ts";
 export type Context = {
   invoice: Invoice.Invoice;
   evidence: Evidence;
-  domains: ReturnType<typeof Deployment.domains>;
+  domains: Deployment.Domains;
   tariffsByHash: ReadonlyMap<Hex, Tariff.Tariff>;
   report: Report;
 };
