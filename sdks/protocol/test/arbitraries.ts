@@ -318,7 +318,7 @@ export const invoice: fc.Arbitrary<Invoice.Invoice> = fc.record({
 
 export const deployment: fc.Arbitrary<Deployment.Deployment> = fc.record({
   chainId: id32,
-  startBlock: fc.bigInt({ min: 0n, max: 2n ** 53n }),
+  startBlock: fc.bigInt({ min: 0n, max: 2n ** 53n - 1n }),
   asset: address,
   creditToken: address,
   creditVault: address,

@@ -50,6 +50,11 @@ export function isBytes(value: unknown, length?: number): value is Uint8Array {
   return value instanceof Uint8Array && (length === undefined || value.length === length);
 }
 
+/** Sig_structure of RFC 9052 section 4.4, without external data. */
+export function sigStructure(protectedHeader: Uint8Array, payload: Uint8Array): Uint8Array {
+  return encodeCbor(["Signature1", protectedHeader, NO_BYTES, payload]);
+}
+
 function toBeSigned(protectedHeader: Uint8Array, payload: Uint8Array): Uint8Array {
-  return sha256(encodeCbor(["Signature1", protectedHeader, NO_BYTES, payload]));
+  return sha256(sigStructure(protectedHeader, payload));
 }

@@ -111,7 +111,8 @@ const DOMAIN_TYPE_HASH = keccak(
 const VERSION_HASH = keccak(Buffer.from("1"));
 const separators = new Map<string, Uint8Array>();
 
-function domainSeparator(name: string, domain: Domain): Uint8Array {
+/** `hashStruct` of the domain, cached. */
+export function domainSeparator(name: string, domain: Domain): Uint8Array {
   const key = `${name} ${domain.chainId} ${domain.verifyingContract}`;
   const known = separators.get(key);
   if (known) return known;

@@ -1,0 +1,144 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { FeedEvent, Tariff, UsageReport, Wire } from "../src/index.ts";
+import * as arbitraries from "./arbitraries.ts";
+import { codeOf, domain, gateway, gatewayKey, provider, providerKey, repeated } from "./fixtures.ts";
+
+const start: FeedEvent.FeedHead = { gateway, seq: 0n, hash: FeedEvent.FIRST_PREVIOUS_HASH };
+
+function chain(count: number): FeedEvent.FeedEvent[] {
+  const events: FeedEvent.FeedEvent[] = [];
+  for (const sample of fc.sample(arbitraries.feedEvent, { numRuns: count, seed: 3 })) {
+    const previous = events.at(-1) ?? start;
+    const { hash: _, ...draft } = sample;
+    events.push(FeedEvent.create({ ...draft, gateway, seq: previous.seq + 1n, previousHash: previous.hash }));
+  }
+  return events;
+}
+
+describe("FeedEvent", () => {
+  const events = chain(5);
+  const [first, second, third] = events;
+  if (!first || !second || !third) throw new Error("the chain is too short");
+
+  it("chains from zero, also across pages and through JSON", () => {
+    const read = events.map((event) =>
+      Wire.parse(FeedEvent.schema, JSON.parse(JSON.stringify(FeedEvent.toJson(event)))),
+    );
+    const cursor = FeedEvent.verifyChain(read.slice(0, 2), start);
+    expect(cursor).toEqual({ gateway, seq: 2n, hash: second.hash });
+    expect(FeedEvent.verifyChain(read.slice(2), cursor).seq).toBe(5n);
+    expect(FeedEvent.verifyChain([], cursor)).toEqual(cursor);
+  });
+
+  it.each<[string, FeedEvent.FeedEvent[]]>([
+    ["a gap", [first, third]],
+    ["a repetition", [first, first]],
+    ["another order", [second, first]],
+    ["a changed member", [{ ...first, recordedAtMs: first.recordedAtMs ^ 1n }]],
+    ["a changed hash", [{ ...first, hash: repeated("01") }]],
+    ["a changed link", [first, FeedEvent.create({ ...second, previousHash: repeated("01") })]],
+    ["another gateway", [FeedEvent.create({ ...first, gateway: provider })]],
+  ])("refuses %s", (_name, broken) => {
+    expect(codeOf(() => FeedEvent.verifyChain(broken, start))).toBe("invalid_request");
+  });
+
+  it("has a head that its gateway signs", () => {
+    const head = FeedEvent.signHead({ gateway, seq: 5n, hash: repeated("02") }, domain, gatewayKey);
+    expect(FeedEvent.recoverHead(head, domain)).toBe(gateway);
+    expect(FeedEvent.recoverHead({ ...head, seq: 4n }, domain)).not.toBe(gateway);
+  });
+});
+
+describe("UsageReport", () => {
+  const report = fc.sample(arbitraries.report, { numRuns: 1, seed: 5 })[0] as UsageReport.UsageReport;
+  const signed = UsageReport.sign(report, domain, providerKey);
+  const header = UsageReport.toHeader(signed);
+
+  it("travels in a header and names its signer", () => {
+    expect(UsageReport.fromHeader(header)).toEqual(signed);
+    expect(UsageReport.recover(signed, domain)).toBe(provider);
+    const inflated = { ...signed, report: { ...report, outputTokens: report.outputTokens ^ 1n } };
+    expect(UsageReport.recover(inflated, domain)).not.toBe(provider);
+  });
+
+  it("refuses any other text", () => {
+    const encode = (text: string) => Buffer.from(text).toString("base64url");
+    const json = Buffer.from(header, "base64url").toString();
+    const malformed = [
+      "",
+      `${header}=`,
+      ` ${header}`,
+      "A".repeat(5000),
+      encode(`${json} `),
+      encode(json.replace("{", '{"report":{},')),
+      encode(json.replace("{", '{"extra":1,')),
+      encode("[]"),
+      encode("null"),
+    ];
+    for (const text of malformed) {
+      expect(codeOf(() => UsageReport.fromHeader(text))).toBe("invalid_signature");
+      expect(codeOf(() => UsageReport.fromHeader(text, "provider_error"))).toBe("provider_error");
+    }
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json().map(encode)), (text) => {
+        expect(codeOf(() => UsageReport.fromHeader(text))).toBe("invalid_signature");
+      }),
+    );
+  });
+});
+
+describe("canonical JSON (RFC 8785)", () => {
+  it("sorts by UTF-16 code units and formats as ECMAScript, as the RFC's example", () => {
+    const example = {
+      numbers: JSON.parse("[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]"),
+      string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"/",
+      literals: [null, true, false],
+    };
+    expect(Wire.canonicalJson(example)).toBe(
+      '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+    );
+    const keys = { "\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\u{1f600}": 5, "\u0080": 6, "\u00f6": 7 };
+    expect(Object.values(JSON.parse(Wire.canonicalJson(keys)))).toHaveLength(7);
+    expect(Wire.canonicalJson(keys)).toBe('{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"😀":5,"\ufb33":3}');
+  });
+
+  it("does not depend on the order of members", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue()), (value) => {
+        const reversed = Object.fromEntries(Object.entries(value).reverse());
+        expect(Wire.hashJson(reversed)).toBe(Wire.hashJson(value));
+      }),
+    );
+  });
+
+  it.each([
+    [undefined],
+    [Number.NaN],
+    [Number.POSITIVE_INFINITY],
+    [1n],
+    ["\ud800"],
+    [{ a: "x\udc00" }],
+    ["\\\ud800"],
+  ])("refuses %s", (value) => {
+    expect(() => Wire.canonicalJson(value)).toThrow();
+  });
+
+  it("keeps text that only looks like a lone surrogate", () => {
+    expect(Wire.canonicalJson("\\ud800")).toBe('"\\\\ud800"');
+  });
+
+  it("makes the hash of a tariff", () => {
+    const tariff = fc.sample(arbitraries.tariff, { numRuns: 1, seed: 2 })[0] as Tariff.Tariff;
+    expect(Tariff.hash(tariff)).toBe(Wire.hashJson(Tariff.toJson(tariff)));
+    expect(Tariff.hash({ ...tariff, version: tariff.version + 1 })).not.toBe(Tariff.hash(tariff));
+    expect(Tariff.findModel(tariff, tariff.models[0]?.model ?? "")).toBe(tariff.models[0]);
+    expect(Tariff.findModel(tariff, " ")).toBeUndefined();
+  });
+
+  it("refuses a tariff that names a model twice", () => {
+    const json = Tariff.toJson(fc.sample(arbitraries.tariff, { numRuns: 1, seed: 2 })[0] as Tariff.Tariff);
+    const twice = { ...json, models: [...json.models, ...json.models] };
+    expect(Tariff.schema.safeParse(twice).success).toBe(false);
+  });
+});
