@@ -1,0 +1,61 @@
+import { ProtocolError, UsageReceipt, Wire } from "@tac/protocol";
+import type { Hex } from "viem";
+import { z } from "zod";
+import type { ClientCore } from "../ClientCore.ts";
+import { callJson, integer } from "../call/callJson.ts";
+import type { Job } from "../job/Job.ts";
+import type { JobSettlement } from "./settlement.ts";
+
+export type SignedReceipt = {
+  receipt: UsageReceipt.UsageReceipt;
+  receiptSignature: Hex;
+  /** Null until the receipt's batch is on chain. */
+  settlement: JobSettlement | null;
+};
+
+export type ReceiptOptions = { signal?: AbortSignal };
+
+const schema: z.ZodType<SignedReceipt> = z.object({
+  receipt: UsageReceipt.schema,
+  receiptSignature: Wire.signature,
+  settlement: z
+    .object({
+      batchNumber: integer,
+      batchHash: Wire.bytes32,
+      transactionHash: Wire.bytes32,
+      blockNumber: integer,
+    })
+    .nullish()
+    .transform((settlement) => settlement ?? null),
+});
+
+/**
+ * The receipt of one call, checked: it must be of this job and signed by the gateway that issued it. Throws
+ * `unknown_receipt`, `wrong_job` or `invalid_signature`.
+ */
+export async function receipt(
+  core: ClientCore,
+  job: Job,
+  receiptId: Hex,
+  options: ReceiptOptions = {},
+): Promise<SignedReceipt> {
+  const signed = await callJson(
+    core.callGateway,
+    {
+      method: "GET",
+      path: `/v1/receipts/${encodeURIComponent(receiptId)}`,
+      prover: core.sessions.prover(job),
+      signal: options.signal,
+    },
+    schema,
+  );
+  const issued = signed.receipt;
+  if (issued.receiptId !== receiptId || issued.capabilityHash !== job.capabilityHash) {
+    throw new ProtocolError("wrong_job", { detail: "The receipt is for another call." });
+  }
+  const signer = UsageReceipt.recover(issued, signed.receiptSignature, core.domains.usageReceipts);
+  if (signer !== issued.gateway) {
+    throw new ProtocolError("invalid_signature", { detail: "The receipt is not signed by its gateway." });
+  }
+  return signed;
+}
