@@ -1,0 +1,90 @@
+import type { IncomingMessage } from "node:http";
+import rateLimit from "@fastify/rate-limit";
+import { type App, createApp } from "@tac/kit";
+import { Errors, Header } from "@tac/protocol";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Deps } from "./deps.ts";
+import { addCallRoutes } from "./routes/calls.ts";
+import { addJobRoutes } from "./routes/jobs.ts";
+import { addOracleRoutes } from "./routes/oracle.ts";
+import { addReceiptRoutes } from "./routes/receipts.ts";
+
+const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+
+/** The gateway's HTTP interface over its dependencies; it listens nowhere yet. */
+export async function buildApp(deps: Deps): Promise<App> {
+  const { logger, metrics, nonces, rateLimits, tls } = deps;
+  const calls = metrics.counter(
+    "gateway_rps",
+    "Requests to /v1; its rate is the gateway's requests per second",
+  );
+  const app = createApp({
+    service: "gateway",
+    logger,
+    metrics,
+    checks: {
+      store: () => deps.pool.query("SELECT 1"),
+      chain: async () => deps.assertChainFresh(),
+    },
+    ...(tls === null ? {} : { https: { cert: tls.cert, key: tls.key, minVersion: "TLSv1.3" as const } }),
+  });
+
+  await app.register(rateLimit, {
+    global: true,
+    max: rateLimits.perIpPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: (request) => request.ip,
+    errorResponseBuilder: () => Errors.fromCode("rate_limited"),
+  });
+  const checkJob = app.createRateLimit({
+    max: rateLimits.perJobPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: jobKeyOf,
+  });
+  const limitJob = async (request: FastifyRequest, reply: FastifyReply, jobId: string): Promise<void> => {
+    jobKeys.set(request.raw, jobId);
+    const verdict = await checkJob(request);
+    if (verdict.isAllowed || !verdict.isExceeded) return;
+    reply.header("retry-after", verdict.ttlInSeconds);
+    throw Errors.fromCode("rate_limited", { detail: "The job makes too many requests." });
+  };
+
+  // The bytes of a body are what its proof signs, so they stay as they came.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) =>
+    done(null, body),
+  );
+
+  app.addHook("onRequest", async (request) => {
+    if (!request.url.startsWith("/v1/")) return;
+    calls.inc();
+    refuseOtherMedia(request.raw);
+  });
+  app.addHook("onSend", async (request, reply) => {
+    if (!request.url.startsWith("/v1/")) return;
+    reply.header(Header.dpopNonce, nonces.issue(Math.floor(Date.now() / 1000)));
+    if (reply.statusCode === 401) reply.header("www-authenticate", 'DPoP algs="ES256"');
+  });
+
+  app.get("/v1/nonce", async (_request, reply) => reply.code(204).send());
+  addJobRoutes(app, deps);
+  addCallRoutes(app, deps, limitJob);
+  addReceiptRoutes(app, deps);
+  addOracleRoutes(app, deps);
+  return app;
+}
+
+const jobKeys = new WeakMap<IncomingMessage, string>();
+
+function jobKeyOf(request: FastifyRequest): string {
+  return jobKeys.get(request.raw) ?? request.ip;
+}
+
+/** Anything but plain JSON in UTF-8 is refused before a byte of it is read. */
+function refuseOtherMedia({ method, headers }: IncomingMessage): void {
+  if (method !== "POST" && method !== "PUT" && method !== "PATCH") return;
+  const type = headers["content-type"];
+  if (headers["content-encoding"] !== undefined || type === undefined || !JSON_TYPE.test(type)) {
+    throw Errors.fromCode("unsupported_media_type");
+  }
+}

@@ -1,0 +1,20 @@
+import type { Pricing } from "@tac/protocol";
+import type { Hex } from "viem";
+import type { Job } from "../jobs/Job.ts";
+
+/** A call with a hold: all that its receipt will need. */
+export type AdmittedCall = {
+  callId: Hex;
+  job: Job;
+  providerId: number;
+  model: string;
+  tariffHash: Hex;
+  prices: Pricing.Prices;
+  /** The most units that can be charged; their cost is within the hold. */
+  bound: Pricing.Units;
+  requestHash: Hex;
+  /** The caller's DPoP JWT. */
+  proof: string;
+  proofHash: Hex;
+  usageAuthToken: string;
+};

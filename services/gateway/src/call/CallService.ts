@@ -1,0 +1,163 @@
+import { Errors } from "@tac/protocol";
+import type { Caller } from "../auth/Authenticator.ts";
+import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
+import { type ReleaseReason, releaseCall } from "../ledger/releaseCall.ts";
+import type { ProviderPool } from "../upstream/ProviderPool.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+import { type Admission, admitCall, type CallRequest, requestHashOf } from "./admitCall.ts";
+import { answerHeaders } from "./answerHeaders.ts";
+import type { ChargeDeps } from "./chargeCall.ts";
+import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
+import { forwardCall } from "./forwardCall.ts";
+import { type FirstCall, firstCallOf } from "./idempotency.ts";
+import type { RunningCalls } from "./RunningCalls.ts";
+import { routeCall } from "./routeCall.ts";
+import { StreamDelivery } from "./StreamDelivery.ts";
+import type { WantedCall } from "./wanted.ts";
+
+export type CallSettings = {
+  /** Longest a call may take, its stream included. */
+  deadlineMs: number;
+  /** How long a countersigned job's call waits for the report of a provider that reports by itself. */
+  reportWaitMs: number;
+  /** How long a repeated key waits for its first call. */
+  idempotencyWaitMs: number;
+  maxAnswerBytes: number;
+  maxStoredBytes: number;
+};
+
+export type CallDeps = ChargeDeps & {
+  holds: HoldBatcher;
+  running: RunningCalls;
+  providers: ProviderPool;
+  owner: string;
+  settings: CallSettings;
+  isKnownModel: (model: string) => boolean;
+  /** Throws `chain_unavailable` when revocations may have been missed. */
+  assertChainFresh: () => void;
+};
+
+export type IncomingCall = {
+  caller: Caller;
+  wanted: WantedCall;
+  bodyBytes: Buffer;
+  idempotencyKey: string | null;
+  /** Aborts when the caller hangs up. */
+  hangUp: AbortSignal;
+};
+
+/** `running`: the first call of the idempotency key has not ended yet. */
+export type CallAnswer =
+  | ({ kind: "whole" } & WholeAnswer)
+  | ({ kind: "replayed" } & WholeAnswer)
+  | { kind: "stream"; status: number; headers: Record<string, string>; events: AsyncGenerator<Buffer> }
+  | { kind: "running" };
+
+/** The path of a call: bound, hold, forward, meter, capture. */
+export class CallService {
+  readonly #deps: CallDeps;
+
+  constructor(deps: CallDeps) {
+    this.#deps = deps;
+  }
+
+  /** Errors: every refusal of admission, `provider_error`, `provider_timeout`; then nothing is charged or held. */
+  async run(incoming: IncomingCall): Promise<CallAnswer> {
+    const { caller, wanted, bodyBytes, idempotencyKey } = incoming;
+    const { settings, isKnownModel, assertChainFresh, providers } = this.#deps;
+    assertChainFresh();
+    const route = routeCall(caller.job, wanted, isKnownModel);
+    if (providers.find(route.step.providerId) === null) throw Errors.fromCode("unknown_provider");
+    const request = { caller, wanted, route, bodyBytes, idempotencyKey, deadlineMs: settings.deadlineMs };
+    const admitted = await this.#admit(request);
+    if ("outcome" in admitted) {
+      return admitted.outcome === "answered" ? { kind: "replayed", ...admitted } : { kind: "running" };
+    }
+    return this.#deliver(admitted.call, admitted.outputTokensPerChoice, incoming);
+  }
+
+  /** A key whose first call was released meanwhile runs again; each round waits, so the loop ends. */
+  async #admit(
+    request: CallRequest,
+  ): Promise<NonNullable<Admission> | Exclude<FirstCall, { outcome: "free" }>> {
+    const { holds, owner, pool, settings } = this.#deps;
+    for (let isRepeat = false; ; isRepeat = true) {
+      const admission = await admitCall(holds, owner, request, isRepeat);
+      if (admission !== null) return admission;
+      const first = await firstCallOf(
+        pool,
+        request.caller.job.jobId,
+        request.idempotencyKey ?? "",
+        requestHashOf(request.bodyBytes),
+        settings.idempotencyWaitMs,
+      );
+      if (first.outcome !== "free") return first;
+    }
+  }
+
+  async #deliver(call: AdmittedCall, outputTokens: bigint, incoming: IncomingCall): Promise<CallAnswer> {
+    const { settings, providers, running } = this.#deps;
+    const upstream = new AbortController();
+    const signal = AbortSignal.any([
+      incoming.hangUp,
+      upstream.signal,
+      AbortSignal.timeout(settings.deadlineMs),
+    ]);
+    const terms = {
+      startedAtMs: performance.now(),
+      reportWaitMs: this.#reportWaitMs(call),
+      maxAnswerBytes: settings.maxAnswerBytes,
+      maxStoredBytes: settings.maxStoredBytes,
+      signal,
+    };
+    const finished = running.add(call.callId);
+    try {
+      const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, signal);
+      if (!incoming.wanted.stream) {
+        const whole = await deliverWhole(this.#deps, call, incoming.wanted, answer, terms);
+        finished();
+        return { kind: "whole", ...whole };
+      }
+      const headers = answerHeaders(call, answer, "text/event-stream; charset=utf-8");
+      const streamTerms = { ...terms, headers, abort: () => upstream.abort() };
+      const delivery = new StreamDelivery(this.#deps, call, incoming.wanted, answer, streamTerms);
+      const events = await primed(delivery.events(), finished);
+      return { kind: "stream", status: answer.status, headers, events };
+    } catch (error) {
+      finished();
+      await releaseCall(this.#deps.pool, call.callId, reasonOf(error, incoming.hangUp));
+      throw error;
+    }
+  }
+
+  #reportWaitMs({ job, providerId }: AdmittedCall): number {
+    const waits =
+      job.capability.countersigned && this.#deps.providers.find(providerId)?.reportsUsage === "emit";
+    return waits ? this.#deps.settings.reportWaitMs : 0;
+  }
+}
+
+/** Pulls the first event, so that a failure before any delivery is still an HTTP error and not a broken stream. */
+async function primed(events: AsyncGenerator<Buffer>, finished: () => void): Promise<AsyncGenerator<Buffer>> {
+  const first = await events.next();
+  async function* rest(): AsyncGenerator<Buffer> {
+    try {
+      if (!first.done) yield first.value;
+      yield* events;
+    } finally {
+      // Also ends the delivery when the caller hung up before it asked for a second event.
+      await events.return(undefined);
+      finished();
+    }
+  }
+  return rest();
+}
+
+function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {
+  if (hangUp.aborted) return "disconnected_before_delivery";
+  if (!(error instanceof Errors.ProtocolError)) return "internal";
+  if (error.code === "provider_timeout") return "provider_timeout";
+  return error.code === "invalid_request" || error.code === "rate_limited"
+    ? "provider_refused"
+    : "provider_error";
+}

@@ -1,0 +1,174 @@
+import { createHash } from "node:crypto";
+import { Errors, type Pricing, type UsageReport } from "@tac/protocol";
+import type { Hex } from "viem";
+import { hexOf } from "../ledger/bytes.ts";
+import type { CaptureOutcome } from "../ledger/Capture.ts";
+import { releaseCall } from "../ledger/releaseCall.ts";
+import { type ProviderAnswer, toProviderError } from "../upstream/ProviderPool.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+import { Checkpoint } from "./Checkpoint.ts";
+import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import { type DeliveryTerms, parseReport } from "./deliverWhole.ts";
+import { SseBlocks } from "./sseBlocks.ts";
+import { StreamMeter } from "./streamMeter.ts";
+import { meteredUnits, withinBound } from "./units.ts";
+import type { WantedCall } from "./wanted.ts";
+
+export type StreamTerms = DeliveryTerms & {
+  headers: Record<string, string>;
+  /** Ends the exchange with the provider. */
+  abort: () => void;
+};
+
+/**
+ * Passes a provider's stream on, event by event, and charges what was delivered when it ends, however it ends:
+ * - to the end: the counts settle, and the closing event is delivered after the charge is committed;
+ * - the caller hangs up: the upstream is aborted, and the events the caller's side took are charged;
+ * - the hold is used up, or the provider breaks off: the same, and the stream ends with an error event;
+ * - nothing was delivered: the hold is released, and nothing is charged.
+ * An event counts as delivered when the next one is asked for, which backpressure delays until it was taken.
+ */
+export class StreamDelivery {
+  readonly #deps: ChargeDeps;
+  readonly #call: AdmittedCall;
+  readonly #answer: ProviderAnswer;
+  readonly #terms: StreamTerms;
+  readonly #meter: StreamMeter;
+  readonly #checkpoint: Checkpoint;
+  readonly #hash = createHash("sha256");
+  #stored: Buffer[] = [];
+  #deliveredBytes = 0;
+  #report: UsageReport.SignedUsageReport | null = null;
+  #outcome: CaptureOutcome = "disconnected";
+  #closing: Buffer | null = null;
+
+  constructor(
+    deps: ChargeDeps,
+    call: AdmittedCall,
+    wanted: WantedCall,
+    answer: ProviderAnswer,
+    terms: StreamTerms,
+  ) {
+    this.#deps = deps;
+    this.#call = call;
+    this.#answer = answer;
+    this.#terms = terms;
+    this.#meter = new StreamMeter(wanted.inputBytes, wanted.wantsUsage);
+    this.#checkpoint = new Checkpoint(deps, call.callId);
+  }
+
+  /** Errors: `provider_error`, `provider_timeout`, only while nothing was delivered. */
+  async *events(): AsyncGenerator<Buffer, void, undefined> {
+    let failure: unknown = null;
+    let hasEnded = false;
+    try {
+      try {
+        for await (const { block, text } of this.#blocks()) {
+          yield block;
+          this.#record(block);
+          this.#meter.delivered(text);
+          this.#checkpoint.note(() => ({ units: this.#metered(), responseHash: this.#responseHash() }));
+        }
+        if (this.#outcome === "complete" && this.#closing !== null) this.#record(this.#closing);
+      } catch (cause) {
+        if (!isHangUp(this.#terms.signal)) {
+          failure = toProviderError(cause, this.#terms.signal);
+          this.#outcome = "provider_broke_off";
+        }
+      }
+      if (this.#outcome === "complete" && this.#deliveredBytes === 0) {
+        failure = Errors.fromCode("provider_error", { detail: "The provider's stream was empty." });
+      }
+      hasEnded = true;
+      await this.#end();
+      if (failure !== null && this.#deliveredBytes === 0) throw failure;
+      const last = this.#lastEvent(failure);
+      if (last !== null) yield last;
+    } finally {
+      // Reached without an end only when the caller hung up.
+      if (!hasEnded) {
+        this.#terms.abort();
+        await this.#end();
+      }
+    }
+  }
+
+  async *#blocks(): AsyncGenerator<{ block: Buffer; text: bigint }> {
+    const blocks = new SseBlocks();
+    for await (const chunk of this.#answer.body as AsyncIterable<Buffer>) {
+      for (const block of blocks.push(chunk)) {
+        const verdict = this.#meter.read(block);
+        if (verdict.report !== null) this.#report = parseReport(this.#deps, verdict.report);
+        if (verdict.isEnd) this.#closing = block;
+        if (verdict.isEnd || !verdict.deliver) continue;
+        if (verdict.textBytes > 0n && this.#isHoldUsedUp()) {
+          this.#outcome = "hold_exhausted";
+          this.#terms.abort();
+          return;
+        }
+        yield { block, text: verdict.textBytes };
+      }
+    }
+    this.#outcome = "complete";
+  }
+
+  /** An event with text is at least one token, so more of them than tokens were held for means the hold is spent. */
+  #isHoldUsedUp(): boolean {
+    const limit = this.#call.bound.outputTokens;
+    return this.#meter.leastOutputTokens() + 1n > limit || (this.#meter.reportedOutputTokens() ?? 0n) > limit;
+  }
+
+  #record(block: Buffer): void {
+    this.#hash.update(block);
+    this.#deliveredBytes += block.length;
+    if (this.#deliveredBytes <= this.#terms.maxStoredBytes) this.#stored.push(block);
+    else this.#stored = [];
+  }
+
+  async #end(): Promise<void> {
+    await this.#checkpoint.settle();
+    const { pool } = this.#deps;
+    if (this.#deliveredBytes === 0) {
+      const reason = this.#outcome === "disconnected" ? "disconnected_before_delivery" : "provider_error";
+      await releaseCall(pool, this.#call.callId, reason);
+      return;
+    }
+    const { maxStoredBytes, headers, reportWaitMs } = this.#terms;
+    const body = this.#deliveredBytes <= maxStoredBytes ? Buffer.concat(this.#stored) : null;
+    await chargeCall(this.#deps, this.#call, {
+      metered: this.#metered(),
+      responseHash: this.#responseHash(),
+      outcome: this.#outcome,
+      report: this.#report,
+      reportWaitMs: this.#outcome === "complete" ? reportWaitMs : 0,
+      answer: () => ({ status: this.#answer.status, headers, body }),
+    });
+  }
+
+  #lastEvent(failure: unknown): Buffer | null {
+    if (failure !== null) return errorEvent(failure);
+    if (this.#outcome === "hold_exhausted") return errorEvent(Errors.fromCode("credit_exhausted"));
+    return this.#outcome === "complete" ? this.#closing : null;
+  }
+
+  #metered(): Pricing.Units {
+    const { prices, bound } = this.#call;
+    const durationMs = performance.now() - this.#terms.startedAtMs;
+    return withinBound(meteredUnits(this.#meter.tokens(), prices, durationMs), bound);
+  }
+
+  #responseHash(): Hex {
+    return hexOf(this.#hash.copy().digest());
+  }
+}
+
+/** Aborted by us or the caller, as opposed to by the deadline. */
+function isHangUp(signal: AbortSignal): boolean {
+  return signal.aborted && !(signal.reason instanceof Error && signal.reason.name === "TimeoutError");
+}
+
+function errorEvent(error: unknown): Buffer {
+  const known =
+    error instanceof Errors.ProtocolError ? error : Errors.fromCode("provider_error", { cause: error });
+  return Buffer.from(`data: ${JSON.stringify(known.toOpenAi())}\n\n`);
+}

@@ -1,0 +1,100 @@
+import { createHash, randomBytes } from "node:crypto";
+import { Errors } from "@tac/protocol";
+import type { Hex } from "viem";
+import type { Caller } from "../auth/Authenticator.ts";
+import { hexOf } from "../ledger/bytes.ts";
+import type { HoldOutcome } from "../ledger/Hold.ts";
+import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+import { type BoundTerms, boundOf, outputTokensFor, worstUnits } from "./bound.ts";
+import type { Route } from "./routeCall.ts";
+import type { WantedCall } from "./wanted.ts";
+
+/** A call as it asks for admission. */
+export type CallRequest = {
+  caller: Caller;
+  wanted: WantedCall;
+  route: Route;
+  /** The caller's body as it came. */
+  bodyBytes: Buffer;
+  idempotencyKey: string | null;
+  deadlineMs: number;
+};
+
+/** An admitted call, or null when its idempotency key was claimed by an earlier one. */
+export type Admission = { call: AdmittedCall; outputTokensPerChoice: bigint } | null;
+
+export function requestHashOf(bodyBytes: Buffer): Hex {
+  return hexOf(createHash("sha256").update(bodyBytes).digest());
+}
+
+/**
+ * Holds the worst case of a call; nothing may be forwarded without it. `isRepeat`: an earlier attempt of this same
+ * request has spent the proof. Errors: `invalid_proof` without maxCostNano, those of `boundOf`, `proof_replayed`,
+ * `credit_exhausted`, and why the job admits no calls.
+ */
+export async function admitCall(
+  holds: HoldBatcher,
+  owner: string,
+  request: CallRequest,
+  isRepeat: boolean,
+): Promise<Admission> {
+  const { caller, wanted, route } = request;
+  const { maxCostNano } = caller.proof.claims;
+  if (maxCostNano === undefined) {
+    throw Errors.fromCode("invalid_proof", {
+      param: "maxCostNano",
+      detail: "The proof names no cost limit.",
+    });
+  }
+  const terms: BoundTerms = {
+    model: route.model,
+    stepOutputTokens: route.step.maxOutputTokens,
+    deadlineMs: BigInt(request.deadlineMs),
+    maxCostNano,
+  };
+  const bound = boundOf(wanted, terms);
+  const callId = hexOf(randomBytes(32));
+  const requestHash = requestHashOf(request.bodyBytes);
+  const outcome = await holds.hold({
+    callId,
+    jobId: caller.job.jobId,
+    owner,
+    kind: wanted.kind,
+    model: wanted.model,
+    providerId: route.step.providerId,
+    tariffHash: route.step.tariffHash,
+    holdNano: bound.holdNano,
+    floorNano: bound.floorNano,
+    requestHash,
+    proofHash: caller.proof.proofHash,
+    proof: caller.proof.jwt,
+    usageAuth: caller.usageAuthToken,
+    idempotencyKey: request.idempotencyKey,
+    jtiHash: isRepeat ? null : caller.proof.jtiHash,
+    proofExpiresAtMs: caller.proof.expiresAtMs,
+  });
+  if (outcome.outcome === "duplicate") return null;
+  if (outcome.outcome !== "held") throw refusalOf(outcome.outcome);
+  const outputTokensPerChoice = outputTokensFor(wanted, terms, outcome.holdNano);
+  return {
+    outputTokensPerChoice,
+    call: {
+      callId,
+      job: caller.job,
+      providerId: route.step.providerId,
+      model: wanted.model,
+      tariffHash: route.step.tariffHash,
+      prices: route.model.prices,
+      bound: worstUnits(wanted, terms, outputTokensPerChoice),
+      requestHash,
+      proof: caller.proof.jwt,
+      proofHash: caller.proof.proofHash,
+      usageAuthToken: caller.usageAuthToken,
+    },
+  };
+}
+
+function refusalOf(outcome: Exclude<HoldOutcome["outcome"], "held" | "duplicate">) {
+  return Errors.fromCode(outcome);
+}

@@ -1,0 +1,122 @@
+import type { Logger, Pool } from "@tac/kit";
+import { type Deployment, type FeedEvent, Pricing, UsageReceipt, UsageReport } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import type { FeedWriter } from "../feed/FeedWriter.ts";
+import type { CaptureOutcome, StoredAnswer } from "../ledger/Capture.ts";
+import { releaseCall } from "../ledger/releaseCall.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+import { type SettledUnits, settleUnits } from "./settleUnits.ts";
+import type { UsageReports } from "./UsageReports.ts";
+import { sameUnits } from "./units.ts";
+
+export type ChargeDeps = {
+  pool: Pool;
+  feed: FeedWriter;
+  reports: UsageReports;
+  logger: Logger;
+  gateway: Address;
+  gatewayPrivateKey: Hex;
+  domains: Deployment.Domains;
+};
+
+/** How a call ended: what was metered, and what the provider signed about it. */
+export type CallEnd = {
+  metered: Pricing.Units;
+  responseHash: Hex;
+  outcome: CaptureOutcome;
+  /** Report that came with the answer itself. */
+  report: UsageReport.SignedUsageReport | null;
+  /** How long to wait for a report through POST /v1/usage/emit. */
+  reportWaitMs: number;
+  answer: (costNano: bigint) => StoredAnswer;
+};
+
+/** `costNano` is 0 for a call that ended uncharged. */
+export type Charged = { isCharged: boolean; costNano: bigint };
+
+/**
+ * Ends a call with its charge: settles the two counts, signs the receipt, and commits charge, release, receipt,
+ * event and answer together. A job that demands countersignatures is charged for countersigned calls only; any
+ * other of its calls is released. A call that had already ended is left as it is.
+ */
+export async function chargeCall(deps: ChargeDeps, call: AdmittedCall, end: CallEnd): Promise<Charged> {
+  const report = await genuineReport(deps, call, end);
+  const reported = report === null ? null : UsageReport.units(report.report);
+  const settled = settleUnits(end.metered, reported, call.bound, call.prices);
+  if (call.job.capability.countersigned && !settled.countersigned) {
+    await releaseCall(deps.pool, call.callId, "not_countersigned");
+    await recordDisagreement(deps, call, end.metered, reported, null, settled);
+    return { isCharged: false, costNano: 0n };
+  }
+  const receipt = receiptOf(deps, call, settled, end.responseHash);
+  const receiptSignature = UsageReceipt.sign(receipt, deps.domains.usageReceipts, deps.gatewayPrivateKey);
+  const body: FeedEvent.Usage = {
+    receipt,
+    receiptSignature,
+    proof: call.proof,
+    usageAuth: call.usageAuthToken,
+    usageReport: settled.countersigned ? report : null,
+  };
+  const isCharged = await deps.feed.capture(
+    { kind: "usage", body },
+    { receipt, receiptSignature, outcome: end.outcome, answer: end.answer(settled.costNano) },
+  );
+  await recordDisagreement(deps, call, end.metered, reported, settled.units, settled);
+  return { isCharged, costNano: isCharged ? settled.costNano : 0n };
+}
+
+async function genuineReport(
+  { reports, logger }: ChargeDeps,
+  call: AdmittedCall,
+  end: CallEnd,
+): Promise<UsageReport.SignedUsageReport | null> {
+  const report = end.report ?? (await reports.find(call.callId, end.reportWaitMs));
+  if (report === null) return null;
+  if (await reports.isGenuine(report, call)) return report;
+  logger.warn({ receiptId: call.callId, providerId: call.providerId }, "a usage report is not genuine");
+  return null;
+}
+
+function receiptOf(
+  { gateway }: ChargeDeps,
+  call: AdmittedCall,
+  settled: SettledUnits,
+  responseHash: Hex,
+): UsageReceipt.UsageReceipt {
+  return {
+    receiptId: call.callId,
+    jobId: call.job.jobId,
+    capabilityHash: call.job.capabilityHash,
+    gateway,
+    providerId: call.providerId,
+    modelHash: UsageReceipt.modelHash(call.model),
+    ...settled.units,
+    costNano: settled.costNano,
+    tariffHash: call.tariffHash,
+    requestHash: call.requestHash,
+    responseHash,
+    proofHash: call.proofHash,
+    countersigned: settled.countersigned,
+    occurredAtMs: BigInt(Date.now()),
+  };
+}
+
+/** Only counts that differ where it costs something, or that were refused, are worth a record. */
+async function recordDisagreement(
+  { reports, logger }: ChargeDeps,
+  call: AdmittedCall,
+  metered: Pricing.Units,
+  reported: Pricing.Units | null,
+  settled: Pricing.Units | null,
+  { disagreement }: SettledUnits,
+): Promise<void> {
+  if (disagreement === null) return;
+  const other = reported ?? metered;
+  const sameCost = Pricing.costNano(other, call.prices) === Pricing.costNano(metered, call.prices);
+  if (disagreement === "gateway_higher" && sameCost && !sameUnits(other, metered)) return;
+  logger.warn(
+    { receiptId: call.callId, providerId: call.providerId, disagreement },
+    "the unit counts differ",
+  );
+  await reports.recordDisagreement(call, metered, other, settled, disagreement);
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { Errors, Header, UsageReport } from "@tac/protocol";
+import { hexOf } from "../ledger/bytes.ts";
+import type { ProviderAnswer } from "../upstream/ProviderPool.ts";
+import { toProviderError } from "../upstream/ProviderPool.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+import { answerHeaders } from "./answerHeaders.ts";
+import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import { readAll } from "./forwardCall.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+import { estimateTokens, meteredUnits, outputBytes, readUsage, type TokenCounts } from "./units.ts";
+import type { WantedCall } from "./wanted.ts";
+
+export type WholeAnswer = { status: number; headers: Record<string, string>; body: Buffer };
+
+export type DeliveryTerms = {
+  startedAtMs: number;
+  reportWaitMs: number;
+  maxAnswerBytes: number;
+  maxStoredBytes: number;
+  signal: AbortSignal;
+};
+
+/**
+ * Takes a whole answer, charges it and gives it back for delivery. The charge is committed first, together with the
+ * stored answer, so a caller who missed it gets it again for nothing. Errors: `provider_error`, `provider_timeout`.
+ */
+export async function deliverWhole(
+  deps: ChargeDeps,
+  call: AdmittedCall,
+  wanted: WantedCall,
+  answer: ProviderAnswer,
+  terms: DeliveryTerms,
+): Promise<WholeAnswer> {
+  const body = await readAll(answer, terms.maxAnswerBytes).catch((cause: unknown) => {
+    throw toProviderError(cause, terms.signal);
+  });
+  const tokens = tokensOf(wanted, body);
+  const headers = answerHeaders(call, answer, contentTypeOf(wanted, answer));
+  const { costNano } = await chargeCall(deps, call, {
+    metered: meteredUnits(tokens, call.prices, performance.now() - terms.startedAtMs),
+    responseHash: hexOf(createHash("sha256").update(body).digest()),
+    outcome: "complete",
+    report: reportOf(deps, answer),
+    reportWaitMs: terms.reportWaitMs,
+    answer: (nano) => ({
+      status: answer.status,
+      headers: { ...headers, [Header.costNano]: nano.toString() },
+      body: body.length <= terms.maxStoredBytes ? body : null,
+    }),
+  });
+  return { status: answer.status, headers: { ...headers, [Header.costNano]: costNano.toString() }, body };
+}
+
+function tokensOf(wanted: WantedCall, body: Buffer): TokenCounts {
+  if (wanted.kind === "http") return { inputTokens: 0n, cachedInputTokens: 0n, outputTokens: 0n };
+  const answer = parseAnswer(body);
+  const usage = readUsage(answer);
+  if (usage !== null) return wanted.kind === "embeddings" ? { ...usage, outputTokens: 0n } : usage;
+  return {
+    inputTokens: estimateTokens(wanted.inputBytes),
+    cachedInputTokens: 0n,
+    outputTokens: estimateTokens(outputBytes(wanted.kind, answer)),
+  };
+}
+
+function parseAnswer(body: Buffer): JsonObject {
+  try {
+    const answer: unknown = JSON.parse(body.toString("utf8"));
+    if (isJsonObject(answer)) return answer;
+  } catch (cause) {
+    throw Errors.fromCode("provider_error", { detail: "The provider's answer is not JSON.", cause });
+  }
+  throw Errors.fromCode("provider_error", { detail: "The provider's answer is not a JSON object." });
+}
+
+function contentTypeOf(wanted: WantedCall, answer: ProviderAnswer): string {
+  const type = answer.headers["content-type"];
+  return wanted.kind === "http" && typeof type === "string" && type.startsWith("application/json")
+    ? "application/json"
+    : wanted.kind === "http"
+      ? "application/octet-stream"
+      : "application/json";
+}
+
+/** The provider's report in its answer; a malformed one counts as none. */
+export function reportOf(
+  { logger }: ChargeDeps,
+  answer: ProviderAnswer,
+): UsageReport.SignedUsageReport | null {
+  const header = answer.headers[Header.countersignature];
+  return typeof header === "string" ? parseReport({ logger }, header) : null;
+}
+
+export function parseReport(
+  { logger }: Pick<ChargeDeps, "logger">,
+  encoded: string,
+): UsageReport.SignedUsageReport | null {
+  try {
+    return UsageReport.fromHeader(encoded);
+  } catch (error) {
+    logger.warn({ err: error }, "a usage report is malformed");
+    return null;
+  }
+}

@@ -1,0 +1,106 @@
+import { Pricing, Tariff, Wire } from "@tac/protocol";
+import type { Hex } from "viem";
+import type { JobStore } from "../jobs/JobStore.ts";
+import type { TariffStore } from "../jobs/TariffStore.ts";
+import { hexOf } from "../ledger/bytes.ts";
+import { releaseCall } from "../ledger/releaseCall.ts";
+import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import type { Replica } from "./Replica.ts";
+import type { RunningCalls } from "./RunningCalls.ts";
+
+export type RecoveryDeps = ChargeDeps & {
+  replica: Replica;
+  running: RunningCalls;
+  jobs: JobStore;
+  tariffs: TariffStore;
+};
+
+export type Recovered = { released: number; captured: number };
+
+type Row = {
+  call_id: Buffer;
+  job_id: Buffer;
+  state: "held" | "delivered";
+  provider_id: bigint;
+  model: string;
+  tariff_hash: Buffer;
+  metered_units: unknown;
+  request_hash: Buffer;
+  response_hash: Buffer | null;
+  proof_hash: Buffer;
+  proof: string;
+  usage_auth: string;
+};
+
+// A call of this very process that it no longer works on was left behind by a store that failed in between.
+const OWN_LEFTOVER_MS = 60_000;
+
+/**
+ * Ends calls that nobody works on any more: those of this replica's earlier lives, those of replicas whose lease
+ * lapsed, and what this process itself left behind. The rule:
+ * - `held`: nothing was delivered, as far as the store knows; the hold is released and nothing is charged;
+ * - `delivered`: a stream's last checkpoint says what was; exactly that is charged.
+ * Both end the call by its state, so a call that ended meanwhile stays as it is and none is charged twice.
+ */
+export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
+  const recovered: Recovered = { released: 0, captured: 0 };
+  for (const row of await abandoned(deps)) {
+    const callId = hexOf(row.call_id);
+    if (deps.running.has(callId)) continue;
+    if (row.state === "held") {
+      if (await releaseCall(deps.pool, callId, "abandoned")) recovered.released += 1;
+    } else if (await chargeDelivered(deps, callId, row)) {
+      recovered.captured += 1;
+    }
+  }
+  if (recovered.released + recovered.captured > 0) deps.logger.info(recovered, "abandoned calls recovered");
+  return recovered;
+}
+
+async function abandoned({ pool, replica }: RecoveryDeps): Promise<Row[]> {
+  const { rows } = await pool.query<Row>(
+    `SELECT c.* FROM calls c LEFT JOIN replicas r ON r.incarnation = c.owner
+      WHERE c.state IN ('held', 'delivered')
+        AND ((c.owner = $1 AND c.held_at_ms < $2 - $3::bigint)
+          OR (c.owner <> $1 AND (r.incarnation IS NULL OR r.replica_id = $4 OR r.lease_until_ms < $2)))
+      ORDER BY c.held_at_ms LIMIT 1000`,
+    [replica.incarnation, Date.now(), OWN_LEFTOVER_MS, replica.replicaId],
+  );
+  return rows;
+}
+
+async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promise<boolean> {
+  const jobId = hexOf(row.job_id);
+  const tariffHash = hexOf(row.tariff_hash);
+  const [job, tariff] = await Promise.all([deps.jobs.find(jobId), deps.tariffs.find(tariffHash)]);
+  const model = tariff && Tariff.findModel(tariff, row.model);
+  if (job === null || !model || row.response_hash === null) {
+    throw new Error(`The call ${callId} cannot be recovered: its job, tariff or checkpoint is missing`);
+  }
+  const metered = Wire.parse(Pricing.unitsSchema, row.metered_units, "internal");
+  const { isCharged } = await chargeCall(
+    deps,
+    {
+      callId,
+      job,
+      providerId: Number(row.provider_id),
+      model: row.model,
+      tariffHash,
+      prices: model.prices,
+      bound: metered,
+      requestHash: hexOf(row.request_hash),
+      proof: row.proof,
+      proofHash: hexOf(row.proof_hash),
+      usageAuthToken: row.usage_auth,
+    },
+    {
+      metered,
+      responseHash: hexOf(row.response_hash),
+      outcome: "recovered",
+      report: null,
+      reportWaitMs: 0,
+      answer: () => ({ status: 200, headers: {}, body: null }),
+    },
+  );
+  return isCharged;
+}

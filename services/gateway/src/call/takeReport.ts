@@ -1,0 +1,62 @@
+import type { Pool } from "@tac/kit";
+import { Errors, Pricing, UsageReceipt, UsageReport, Wire } from "@tac/protocol";
+import { bytesOf, hexOf } from "../ledger/bytes.ts";
+import { isReportOf } from "./settleUnits.ts";
+import type { UsageReports } from "./UsageReports.ts";
+import { sameUnits } from "./units.ts";
+
+/** `late`: the call had ended. `agrees`: whether the charged units are the reported ones; null while it runs. */
+export type ReportVerdict = { late: boolean; agrees: boolean | null };
+
+/**
+ * Takes a provider's report on a call. In time, it settles the call if it is the smaller count; later, it is put on
+ * record. Errors: `invalid_signature`, `unknown_receipt`, `invalid_request` when it is about something else.
+ */
+export async function takeReport(
+  { pool, reports }: { pool: Pool; reports: UsageReports },
+  signed: UsageReport.SignedUsageReport,
+): Promise<ReportVerdict> {
+  const { report } = signed;
+  const { rows } = await pool.query<{
+    job_id: Buffer;
+    provider_id: bigint;
+    model: string;
+    state: string;
+    metered_units: unknown;
+  }>("SELECT job_id, provider_id, model, state, metered_units FROM calls WHERE call_id = $1", [
+    bytesOf(report.receiptId),
+  ]);
+  const call = rows[0];
+  if (call === undefined) throw Errors.fromCode("unknown_receipt");
+  const subject = {
+    receiptId: report.receiptId,
+    jobId: hexOf(call.job_id),
+    providerId: Number(call.provider_id),
+    modelHash: UsageReceipt.modelHash(call.model),
+  };
+  if (!isReportOf(report, subject)) {
+    throw Errors.fromCode("invalid_request", {
+      param: "report",
+      detail: "The report is about another call.",
+    });
+  }
+  if (!(await reports.isSignedByProvider(signed)))
+    throw Errors.fromCode("invalid_signature", { param: "signature" });
+  const isRunning = call.state === "held" || call.state === "delivered";
+  if (isRunning) {
+    await reports.store(signed, { isLate: false, agrees: null });
+    return { late: false, agrees: null };
+  }
+  const charged =
+    call.state === "captured"
+      ? Wire.parse(Pricing.unitsSchema, call.metered_units, "internal")
+      : Pricing.ZERO_UNITS;
+  const reported = UsageReport.units(report);
+  const agrees = sameUnits(charged, reported);
+  await reports.store(signed, { isLate: true, agrees });
+  if (!agrees) {
+    const about = { callId: report.receiptId, providerId: report.providerId };
+    await reports.recordDisagreement(about, charged, reported, charged, "late");
+  }
+  return { late: true, agrees };
+}

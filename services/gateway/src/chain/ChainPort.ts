@@ -1,0 +1,49 @@
+import type { BatchHeader, Capability } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+
+/** A job's lock as the vault has it. */
+export type ChainLock = { state: "none" | "open" | "closed"; remainingNano: bigint };
+
+/** The vault's Locked event of a job: which capability the chain verified. */
+export type LockEvent = { capabilityHash: Hex; transactionHash: Hex; blockNumber: bigint };
+
+/** `jobId` null: every capability of the tenant that was valid by then. */
+export type Revocation = { tenant: Address; jobId: Hex | null; revokedAtSeconds: number };
+
+/** A batch as a transaction's events show it. */
+export type CommittedBatch = {
+  laneId: number;
+  batchNumber: bigint;
+  batchHash: Hex;
+  header: BatchHeader.BatchHeader;
+  blockNumber: bigint;
+  /** Jobs with a line in the batch. */
+  jobIds: Hex[];
+};
+
+/** What the gateway asks of the chain. Every method throws `chain_unavailable` when the chain does not answer. */
+export type ChainPort = {
+  lockOf(jobId: Hex): Promise<ChainLock>;
+  lockEvent(jobId: Hex): Promise<LockEvent | null>;
+  /**
+   * Asks CapabilityAuthority, which knows ERC-1271 too. Errors: `invalid_capability`, `capability_expired`,
+   * `capability_not_yet_valid`, `capability_revoked`, `invalid_signature`.
+   */
+  verifyCapability(capability: Capability.Capability, signature: Hex): Promise<void>;
+  /** Sends vault.lock and waits for its block. Errors: those of `verifyCapability`, `credit_exhausted`. */
+  submitLock(
+    capability: Capability.Capability,
+    signature: Hex,
+  ): Promise<{ transactionHash: Hex; blockNumber: bigint }>;
+  /** Unix seconds; 0 while not revoked. */
+  revokedAt(tenant: Address, jobId: Hex, validAfter: bigint): Promise<number>;
+  /** Zero hash when the provider published no such version. */
+  tariffHashOf(providerId: number, version: number): Promise<Hex>;
+  /** Null unless the provider is active. */
+  signingKeyOf(providerId: number): Promise<Address | null>;
+  isGateway(address: Address): Promise<boolean>;
+  /** Revocations from a block on, as far as one question reaches: up to `toBlock`, the chain being at `headBlock`. */
+  revocationsFrom(block: bigint): Promise<{ revocations: Revocation[]; toBlock: bigint; headBlock: bigint }>;
+  /** Null when the transaction committed no batch at the UsageReceipts contract. */
+  batchOf(transactionHash: Hex): Promise<CommittedBatch | null>;
+};

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger, Pool } from "@tac/kit";
+import { Errors } from "@tac/protocol";
+import type { JobStore } from "../jobs/JobStore.ts";
+import type { ChainPort } from "./ChainPort.ts";
+
+export type WatcherSettings = {
+  startBlock: bigint;
+  pollMs: number;
+  /** Calls are refused when the chain was last read in full longer ago than this. */
+  maxAgeMs: number;
+};
+
+const CURSOR = "revocations";
+// Blocks read again each time, so that a revocation moved by a short reorganisation is not missed.
+const OVERLAP_BLOCKS = 10n;
+
+/**
+ * Follows revocations on chain into the store, where every replica's holds see them. Whoever cannot read the chain
+ * cannot know of revocations, and lets no call through.
+ */
+export class RevocationWatcher {
+  readonly #chain: Pick<ChainPort, "revocationsFrom">;
+  readonly #jobs: JobStore;
+  readonly #pool: Pool;
+  readonly #logger: Logger;
+  readonly #settings: WatcherSettings;
+  readonly #stopping = new AbortController();
+  #cursor: bigint | null = null;
+  #readAtMs = 0;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(deps: {
+    chain: Pick<ChainPort, "revocationsFrom">;
+    jobs: JobStore;
+    pool: Pool;
+    logger: Logger;
+    settings: WatcherSettings;
+  }) {
+    this.#chain = deps.chain;
+    this.#jobs = deps.jobs;
+    this.#pool = deps.pool;
+    this.#logger = deps.logger;
+    this.#settings = deps.settings;
+  }
+
+  start(): void {
+    this.#ended = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#ended;
+  }
+
+  /** Errors: `chain_unavailable`. */
+  assertFresh(): void {
+    if (Date.now() - this.#readAtMs <= this.#settings.maxAgeMs) return;
+    throw Errors.fromCode("chain_unavailable", {
+      detail: "Revocations cannot be read, so no call is let through.",
+    });
+  }
+
+  /** Reads up to the head of the chain once. */
+  async poll(): Promise<void> {
+    const startedAtMs = Date.now();
+    this.#cursor ??= await this.#loadCursor();
+    for (let isCaughtUp = false; !isCaughtUp && !this.#stopping.signal.aborted; ) {
+      const from: bigint = this.#cursor + 1n;
+      const { revocations, toBlock, headBlock } = await this.#chain.revocationsFrom(from);
+      for (const { tenant, jobId, revokedAtSeconds } of revocations) {
+        const count = await this.#jobs.revoke(tenant, jobId, revokedAtSeconds);
+        if (count > 0) this.#logger.info({ tenant, jobId, count }, "capabilities revoked");
+      }
+      await this.#saveCursor(toBlock);
+      isCaughtUp = toBlock >= headBlock;
+      this.#cursor = toBlock;
+    }
+    const { startBlock } = this.#settings;
+    const overlapped: bigint = this.#cursor - OVERLAP_BLOCKS;
+    this.#cursor = overlapped > startBlock - 1n ? overlapped : startBlock - 1n;
+    this.#readAtMs = startedAtMs;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.poll();
+      } catch (error) {
+        this.#logger.warn({ err: error }, "revocations could not be read");
+      }
+      await sleep(this.#settings.pollMs, undefined, { signal: this.#stopping.signal }).catch(
+        (error: unknown) => {
+          if (!this.#stopping.signal.aborted) throw error;
+        },
+      );
+    }
+  }
+
+  async #loadCursor(): Promise<bigint> {
+    const { rows } = await this.#pool.query<{ block_number: bigint }>(
+      "SELECT block_number FROM chain_cursors WHERE cursor_name = $1",
+      [CURSOR],
+    );
+    return rows[0]?.block_number ?? this.#settings.startBlock - 1n;
+  }
+
+  /** Replicas share the cursor, and a slower one must not put it back. */
+  async #saveCursor(block: bigint): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO chain_cursors VALUES ($1, $2)
+       ON CONFLICT (cursor_name) DO UPDATE
+         SET block_number = greatest(chain_cursors.block_number, excluded.block_number)`,
+      [CURSOR, block],
+    );
+  }
+}

@@ -1,0 +1,160 @@
+import {
+  capabilityAuthorityAbi,
+  creditVaultAbi,
+  providerRegistryAbi,
+  settlementTreasuryAbi,
+  usageReceiptsAbi,
+} from "@tac/contracts/abi";
+import { type Chain, decodeChainError, type Sender } from "@tac/kit";
+import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
+import { type Abi, type Hex, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
+import type { ChainLock, ChainPort, CommittedBatch, Revocation } from "./ChainPort.ts";
+import { toCapabilityError } from "./toCapabilityError.ts";
+
+const LOCK_STATES = ["none", "open", "closed"] as const;
+const ACTIVE = 2;
+const MAX_BLOCK_RANGE = 2000n;
+const errorAbi: Abi = [...creditVaultAbi, ...capabilityAuthorityAbi];
+
+/** The chain as the gateway needs it, through viem. */
+export function createViemChain(chain: Chain, sender: Sender, deployment: Deployment.Deployment): ChainPort {
+  const { creditVault, capabilityAuthority, providerRegistry, usageReceipts, settlementTreasury } =
+    deployment;
+  const vault = { address: creditVault, abi: creditVaultAbi } as const;
+  const authority = { address: capabilityAuthority, abi: capabilityAuthorityAbi } as const;
+  const registry = { address: providerRegistry, abi: providerRegistryAbi } as const;
+
+  return {
+    lockOf: (jobId) =>
+      reading(async (): Promise<ChainLock> => {
+        const lock = await chain.readContract({ ...vault, functionName: "lockOf", args: [jobId] });
+        return { state: LOCK_STATES[lock.state] ?? "none", remainingNano: lock.remainingNano };
+      }),
+
+    lockEvent: (jobId) =>
+      reading(async () => {
+        // From the end backwards, because nodes answer for a bounded range only and a lock is usually recent.
+        for (
+          let last = await chain.getBlockNumber();
+          last >= deployment.startBlock;
+          last -= MAX_BLOCK_RANGE
+        ) {
+          const first = last - MAX_BLOCK_RANGE + 1n;
+          const [event] = await chain.getContractEvents({
+            ...vault,
+            eventName: "Locked",
+            args: { jobId },
+            fromBlock: first > deployment.startBlock ? first : deployment.startBlock,
+            toBlock: last,
+            strict: true,
+          });
+          if (event === undefined) continue;
+          const { transactionHash, blockNumber } = event;
+          return { capabilityHash: event.args.capabilityHash, transactionHash, blockNumber };
+        }
+        return null;
+      }),
+
+    verifyCapability: async (capability, signature) => {
+      try {
+        await chain.readContract({ ...authority, functionName: "verify", args: [capability, signature] });
+      } catch (error) {
+        throw toCapabilityError(decodeChainError(error, errorAbi));
+      }
+    },
+
+    submitLock: async (capability: Capability.Capability, signature: Hex) => {
+      try {
+        const receipt = await sender.send({ ...vault, functionName: "lock", args: [capability, signature] });
+        return { transactionHash: receipt.transactionHash, blockNumber: receipt.blockNumber };
+      } catch (error) {
+        throw toCapabilityError(error);
+      }
+    },
+
+    revokedAt: (tenant, jobId, validAfter) =>
+      reading(() =>
+        chain.readContract({ ...authority, functionName: "revokedAt", args: [tenant, jobId, validAfter] }),
+      ),
+
+    tariffHashOf: (providerId, version) =>
+      reading(() =>
+        chain.readContract({ ...registry, functionName: "tariffHashOf", args: [providerId, version] }),
+      ),
+
+    signingKeyOf: (providerId) =>
+      reading(async () => {
+        const provider = await chain.readContract({
+          ...registry,
+          functionName: "providerOf",
+          args: [providerId],
+        });
+        return provider.status === ACTIVE ? lower(provider.signingKey) : null;
+      }),
+
+    isGateway: (address) =>
+      reading(() => chain.readContract({ ...authority, functionName: "isGateway", args: [address] })),
+
+    revocationsFrom: (block) =>
+      reading(async () => {
+        const headBlock = await chain.getBlockNumber({ cacheTime: 0 });
+        if (block > headBlock) return { revocations: [], toBlock: headBlock, headBlock };
+        const widest = block + MAX_BLOCK_RANGE - 1n;
+        const toBlock = widest < headBlock ? widest : headBlock;
+        const logs = await chain.getContractEvents({ ...authority, fromBlock: block, toBlock, strict: true });
+        const revocations = logs.flatMap((log): Revocation[] => {
+          if (log.eventName === "CapabilityRevoked") {
+            const { tenant, jobId, revokedAt } = log.args;
+            return [{ tenant: lower(tenant), jobId, revokedAtSeconds: revokedAt }];
+          }
+          if (log.eventName !== "AllCapabilitiesRevoked") return [];
+          return [{ tenant: lower(log.args.tenant), jobId: null, revokedAtSeconds: log.args.revokedAt }];
+        });
+        return { revocations, toBlock, headBlock };
+      }),
+
+    batchOf: (transactionHash) =>
+      reading(async (): Promise<CommittedBatch | null> => {
+        const receipt = await chain
+          .getTransactionReceipt({ hash: transactionHash })
+          .catch((error: unknown) => {
+            if (error instanceof TransactionReceiptNotFoundError) return null;
+            throw error;
+          });
+        if (receipt?.status !== "success") return null;
+        const logsOf = (address: Hex) => receipt.logs.filter((log) => lower(log.address) === lower(address));
+        const [committed] = parseEventLogs({
+          abi: usageReceiptsAbi,
+          eventName: "BatchCommitted",
+          logs: logsOf(usageReceipts),
+        });
+        if (committed === undefined) return null;
+        const settled = parseEventLogs({
+          abi: settlementTreasuryAbi,
+          eventName: "LineSettled",
+          logs: logsOf(settlementTreasury),
+        });
+        const { laneId, batchNumber, batchHash, header } = committed.args;
+        return {
+          laneId,
+          batchNumber,
+          batchHash,
+          header: header satisfies BatchHeader.BatchHeader,
+          blockNumber: receipt.blockNumber,
+          jobIds: [...new Set(settled.map(({ args }) => args.jobId))],
+        };
+      }),
+  };
+}
+
+async function reading<Value>(read: () => Promise<Value>): Promise<Value> {
+  try {
+    return await read();
+  } catch (error) {
+    throw decodeChainError(error, errorAbi);
+  }
+}
+
+function lower(address: Hex): Hex {
+  return address.toLowerCase() as Hex;
+}

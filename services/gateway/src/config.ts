@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { ConfigError, configFields, loadConfig } from "@tac/kit";
+import { Deployment } from "@tac/protocol";
+import { z } from "zod";
+
+const positive = (fallback: number, description: string) =>
+  z.coerce.number().int().min(1).default(fallback).describe(description);
+
+/** Every environment variable of the gateway. */
+const shape = {
+  HOST: configFields.host,
+  PORT: configFields.port(8443),
+  LOG_LEVEL: configFields.logLevel,
+  /** How callers reach this gateway; the base of every proof's `htu`. */
+  PUBLIC_URL: configFields.httpUrl.transform((url) => new URL(url).origin),
+  TLS_CERT_FILE: configFields.filePath.optional(),
+  TLS_KEY_FILE: configFields.filePath.optional(),
+  /** "1": plain HTTP, for tests and behind nothing else; only nonce-bound capabilities work then. */
+  UNSAFE_PLAIN_HTTP: z.enum(["0", "1"]).default("0").describe("1 to serve plain HTTP"),
+  DATABASE_URL: configFields.databaseUrl,
+  DATABASE_POOL_SIZE: positive(20, "the most connections to PostgreSQL"),
+  RPC_URLS: configFields.rpcUrls,
+  DEPLOYMENT_FILE: configFields.filePath,
+  /** Signs tokens, receipts and the feed's head. */
+  GATEWAY_PRIVATE_KEY: configFields.privateKey,
+  /** Pays the gas of vault.lock; one per replica, because two processes of one account race for nonces. */
+  LOCK_SENDER_PRIVATE_KEY: configFields.privateKey.optional(),
+  TARIFF_URL: configFields.httpUrl,
+  TARIFF_SIGNERS: z
+    .string()
+    .transform((list, context) => {
+      const signers = z
+        .array(configFields.address)
+        .min(1)
+        .safeParse(list.split(",").map((text) => text.trim()));
+      if (signers.success) return signers.data;
+      context.addIssue({ code: "custom", message: "not a list of addresses" });
+      return z.NEVER;
+    })
+    .describe("addresses of trusted quote signers, separated by commas"),
+  PROVIDERS_FILE: configFields.filePath,
+  AGGREGATORS_FILE: configFields.filePath,
+  /** Names this replica among those that share the database; it recovers its own calls at once after a restart. */
+  REPLICA_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/)
+    .optional()
+    .describe("a name of letters, digits, dots and dashes, unique among the replicas"),
+  USAGE_AUTH_LIFETIME_SECONDS: positive(600, "seconds, at most 3600").pipe(z.number().max(3600)),
+  REVOCATION_POLL_MS: positive(1_000, "milliseconds between two looks at the chain"),
+  /** Calls are refused when the chain could not be read for longer. */
+  CHAIN_MAX_AGE_MS: positive(5_000, "milliseconds"),
+  CALL_DEADLINE_MS: positive(600_000, "the longest a call may take, in milliseconds"),
+  UPSTREAM_TIMEOUT_MS: positive(120_000, "the longest a provider may be silent, in milliseconds"),
+  USAGE_REPORT_WAIT_MS: positive(2_000, "how long a countersigned call waits for the provider's report"),
+  IDEMPOTENCY_WAIT_MS: positive(10_000, "how long a repeated key waits for its first call"),
+  MAX_STORED_ANSWER_BYTES: positive(1024 * 1024, "the largest answer kept for a repeated key"),
+  MAX_ANSWER_BYTES: positive(32 * 1024 * 1024, "the largest answer taken from a provider"),
+  RATE_LIMIT_IP_PER_MINUTE: positive(60_000, "requests a minute from one address"),
+  RATE_LIMIT_JOB_PER_MINUTE: positive(60_000, "requests a minute of one job"),
+};
+
+export type Config = ReturnType<typeof readConfig>;
+
+/** Reads the environment and the files it names. Throws ConfigError. */
+export function readConfig(env: Record<string, string | undefined> = process.env) {
+  const config = loadConfig(shape, env);
+  const isPlain = config.UNSAFE_PLAIN_HTTP === "1";
+  if (!isPlain && (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined)) {
+    throw new ConfigError([
+      { variable: "TLS_CERT_FILE", problem: "missing; set TLS_CERT_FILE and TLS_KEY_FILE to PEM files" },
+    ]);
+  }
+  return {
+    ...config,
+    tls:
+      isPlain || config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined
+        ? null
+        : { cert: readFileSync(config.TLS_CERT_FILE), key: readFileSync(config.TLS_KEY_FILE) },
+    deployment: Deployment.schema.parse(JSON.parse(readFileSync(config.DEPLOYMENT_FILE, "utf8"))),
+    replicaId: config.REPLICA_ID ?? `${hostname()}-${config.PORT}`,
+  };
+}

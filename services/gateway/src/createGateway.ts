@@ -1,0 +1,171 @@
+import type { KeyObject } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { App, Logger, Metrics, Pool } from "@tac/kit";
+import { Deployment, Wire } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import { buildApp } from "./app.ts";
+import { Authenticator } from "./auth/Authenticator.ts";
+import { NonceIssuer } from "./auth/NonceIssuer.ts";
+import { CallService, type CallSettings } from "./call/CallService.ts";
+import { Replica } from "./call/Replica.ts";
+import { RunningCalls } from "./call/RunningCalls.ts";
+import { type Recovered, recoverCalls } from "./call/recoverCalls.ts";
+import { UsageReports } from "./call/UsageReports.ts";
+import type { ChainPort } from "./chain/ChainPort.ts";
+import { RevocationWatcher } from "./chain/RevocationWatcher.ts";
+import { FeedWriter } from "./feed/FeedWriter.ts";
+import { ensureHead } from "./feed/feedStore.ts";
+import { JobStore } from "./jobs/JobStore.ts";
+import { TariffStore } from "./jobs/TariffStore.ts";
+import { HoldBatcher } from "./ledger/HoldBatcher.ts";
+import type { Provider } from "./upstream/Provider.ts";
+import { ProviderPool } from "./upstream/ProviderPool.ts";
+
+export type GatewaySettings = {
+  publicUrl: string;
+  replicaId: string;
+  gatewayPrivateKey: Hex;
+  deployment: Deployment.Deployment;
+  tariffUrl: string;
+  tariffSigners: readonly Address[];
+  usageAuthLifetimeSeconds: number;
+  upstreamTimeoutMs: number;
+  revocationPollMs: number;
+  chainMaxAgeMs: number;
+  rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
+  tls: { cert: string | Buffer; key: string | Buffer } | null;
+  call: CallSettings;
+};
+
+export type GatewayResources = {
+  pool: Pool;
+  chain: ChainPort;
+  providers: readonly Provider[];
+  peers: ReadonlyMap<string, KeyObject>;
+  logger: Logger;
+  metrics: Metrics;
+};
+
+export type Gateway = {
+  app: App;
+  /** Recovers what earlier runs left behind and begins the background work; to be called before listening. */
+  start: () => Promise<Recovered>;
+  /** Ends the background work, after the server has stopped listening. */
+  stop: () => Promise<void>;
+};
+
+const HOUSEKEEPING_MS = 10_000;
+
+/** Puts a gateway together on a migrated database. */
+export async function createGateway(
+  settings: GatewaySettings,
+  resources: GatewayResources,
+): Promise<Gateway> {
+  const { pool, chain, logger, metrics } = resources;
+  const gateway = Wire.privateKeyToAddress(settings.gatewayPrivateKey);
+  const identity = {
+    gateway,
+    gatewayPrivateKey: settings.gatewayPrivateKey,
+    domains: Deployment.domains(settings.deployment),
+  };
+  const tariffs = new TariffStore(pool, chain, settings.tariffUrl);
+  const jobs = new JobStore(pool, tariffs);
+  const feed = new FeedWriter(pool, gateway);
+  const reports = new UsageReports(pool, chain, identity.domains);
+  const running = new RunningCalls();
+  const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs);
+  const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
+  const replica = new Replica(pool, settings.replicaId);
+  const watcher = new RevocationWatcher({
+    chain,
+    jobs,
+    pool,
+    logger,
+    settings: {
+      startBlock: settings.deployment.startBlock,
+      pollMs: settings.revocationPollMs,
+      maxAgeMs: settings.chainMaxAgeMs,
+    },
+  });
+  const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds");
+  metrics.observedGauge("gateway_open_holds", "Calls with a hold that this process works on", () =>
+    running.count(),
+  );
+  const chargeDeps = { pool, feed, reports, logger, ...identity };
+  const assertChainFresh = () => watcher.assertFresh();
+  const calls = new CallService({
+    ...chargeDeps,
+    holds: new HoldBatcher(pool),
+    running,
+    providers,
+    owner: replica.incarnation,
+    settings: settings.call,
+    isKnownModel: (model) => tariffs.hasModel(model),
+    assertChainFresh,
+  });
+  const app = await buildApp({
+    identity,
+    pool,
+    chain,
+    jobs,
+    tariffs,
+    feed,
+    reports,
+    calls,
+    running,
+    providers,
+    nonces,
+    authenticator: new Authenticator({
+      publicUrl: settings.publicUrl,
+      gateway,
+      nonces,
+      jobs,
+      observeMs: (durationMs) => authMs.observe(durationMs),
+    }),
+    logger,
+    metrics,
+    assertChainFresh,
+    peers: resources.peers,
+    tariffSigners: settings.tariffSigners,
+    tariffUrl: settings.tariffUrl,
+    usageAuthLifetimeSeconds: settings.usageAuthLifetimeSeconds,
+    rateLimits: settings.rateLimits,
+    tls: settings.tls,
+  });
+
+  const stopping = new AbortController();
+  const recover = () => recoverCalls({ ...chargeDeps, replica, running, jobs, tariffs });
+  const housekeeping = async (): Promise<void> => {
+    await replica.renew();
+    await recover();
+    await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < $1", [Date.now()]);
+    await tariffs.refresh();
+  };
+  let ended: Promise<void> = Promise.resolve();
+  const keepHouse = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await housekeeping().catch((error: unknown) => logger.warn({ err: error }, "housekeeping failed"));
+      await sleep(HOUSEKEEPING_MS, undefined, { signal: stopping.signal }).catch((error: unknown) => {
+        if (!stopping.signal.aborted) throw error;
+      });
+    }
+  };
+
+  return {
+    app,
+    start: async () => {
+      await ensureHead(pool, gateway);
+      await replica.renew();
+      const recovered = await recover();
+      watcher.start();
+      ended = keepHouse();
+      return recovered;
+    },
+    stop: async () => {
+      stopping.abort();
+      await Promise.all([ended, watcher.stop()]);
+      await providers.close();
+      await replica.release();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { KeyObject } from "node:crypto";
+import type { Logger, Metrics, Pool } from "@tac/kit";
+import type { Deployment } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import type { Authenticator } from "./auth/Authenticator.ts";
+import type { NonceIssuer } from "./auth/NonceIssuer.ts";
+import type { CallService } from "./call/CallService.ts";
+import type { RunningCalls } from "./call/RunningCalls.ts";
+import type { UsageReports } from "./call/UsageReports.ts";
+import type { ChainPort } from "./chain/ChainPort.ts";
+import type { FeedWriter } from "./feed/FeedWriter.ts";
+import type { JobStore } from "./jobs/JobStore.ts";
+import type { TariffStore } from "./jobs/TariffStore.ts";
+import type { ProviderPool } from "./upstream/ProviderPool.ts";
+
+export type Identity = { gateway: Address; gatewayPrivateKey: Hex; domains: Deployment.Domains };
+
+/** What the routes are built from. */
+export type Deps = {
+  identity: Identity;
+  pool: Pool;
+  chain: ChainPort;
+  jobs: JobStore;
+  tariffs: TariffStore;
+  feed: FeedWriter;
+  reports: UsageReports;
+  calls: CallService;
+  running: RunningCalls;
+  providers: ProviderPool;
+  authenticator: Authenticator;
+  nonces: NonceIssuer;
+  logger: Logger;
+  metrics: Metrics;
+  /** Throws `chain_unavailable` when revocations may have been missed. */
+  assertChainFresh: () => void;
+  /** Ed25519 keys of the enrolled aggregators, by node id. */
+  peers: ReadonlyMap<string, KeyObject>;
+  tariffSigners: readonly Address[];
+  tariffUrl: string;
+  usageAuthLifetimeSeconds: number;
+  rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
+  tls: { cert: string | Buffer; key: string | Buffer } | null;
+};

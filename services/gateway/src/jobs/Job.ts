@@ -1,0 +1,33 @@
+import type { Capability, HolderKey, Quote, Tariff } from "@tac/protocol";
+import type { Hex } from "viem";
+
+/** What was signed for a job: it never changes, so it may be cached. Balances and status are read from the store. */
+export type Job = {
+  jobId: Hex;
+  capabilityHash: Hex;
+  capability: Capability.Capability;
+  jwk: HolderKey.Jwk;
+  signedQuote: Quote.SignedQuote;
+  tariffs: ReadonlyMap<Hex, Tariff.Tariff>;
+};
+
+/** Balances and status of a job at one moment. Amounts in nanocredits. */
+export type JobState = {
+  jobId: Hex;
+  status: "open" | "closed" | "settled";
+  isRevoked: boolean;
+  lockedNano: bigint;
+  heldNano: bigint;
+  spentNano: bigint;
+  expiresAtMs: number;
+};
+
+/** Distinct providers of the plan, ascending. */
+export function providersOf(job: Job): number[] {
+  return [...new Set(job.signedQuote.steps.map(({ providerId }) => providerId))].sort((a, b) => a - b);
+}
+
+/** Distinct models of the plan, ascending. */
+export function modelsOf(job: Job): string[] {
+  return [...new Set(job.signedQuote.steps.map(({ model }) => model))].sort();
+}

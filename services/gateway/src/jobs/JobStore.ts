@@ -1,0 +1,148 @@
+import type { Pool, Transaction } from "@tac/kit";
+import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import { bytesOf, hexOf } from "../ledger/bytes.ts";
+import type { Grant } from "./checkGrant.ts";
+import type { Job, JobState } from "./Job.ts";
+import type { TariffStore } from "./TariffStore.ts";
+
+const CACHED_JOBS = 10_000;
+
+export type LockProof = { transactionHash: Hex; blockNumber: bigint };
+
+/** Jobs in PostgreSQL; what was signed for them is cached, what changes is not. */
+export class JobStore {
+  readonly #pool: Pool;
+  readonly #tariffs: TariffStore;
+  readonly #cache = new Map<Hex, Job>();
+
+  constructor(pool: Pool, tariffs: TariffStore) {
+    this.#pool = pool;
+    this.#tariffs = tariffs;
+  }
+
+  async find(jobId: Hex): Promise<Job | null> {
+    const cached = this.#cache.get(jobId);
+    if (cached) return cached;
+    const { rows } = await this.#pool.query<{
+      capability: unknown;
+      signed_quote: unknown;
+      holder_jwk: unknown;
+      capability_hash: Buffer;
+    }>(
+      `SELECT g.capability, g.signed_quote, g.holder_jwk, j.capability_hash
+         FROM job_grants g JOIN jobs j USING (job_id) WHERE job_id = $1`,
+      [bytesOf(jobId)],
+    );
+    const row = rows[0];
+    if (row === undefined) return null;
+    const signedQuote = Wire.parse(Quote.signedSchema, row.signed_quote, "internal");
+    const job: Job = {
+      jobId,
+      capabilityHash: hexOf(row.capability_hash),
+      capability: Wire.parse(Capability.schema, row.capability, "internal"),
+      jwk: HolderKey.parse(row.holder_jwk, "internal"),
+      signedQuote,
+      tariffs: await this.#tariffs.ensure(signedQuote.tariffs),
+    };
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size >= CACHED_JOBS && oldest !== undefined) this.#cache.delete(oldest);
+    this.#cache.set(jobId, job);
+    return job;
+  }
+
+  async state(jobId: Hex): Promise<JobState | null> {
+    const { rows } = await this.#pool.query<{
+      status: JobState["status"];
+      revoked_at_ms: bigint | null;
+      max_spend_nano: bigint;
+      held_nano: bigint;
+      spent_nano: bigint;
+      expires_at_ms: bigint;
+    }>("SELECT * FROM jobs WHERE job_id = $1", [bytesOf(jobId)]);
+    const row = rows[0];
+    if (row === undefined) return null;
+    return {
+      jobId,
+      status: row.status,
+      isRevoked: row.revoked_at_ms !== null,
+      lockedNano: row.max_spend_nano,
+      heldNano: row.held_nano,
+      spentNano: row.spent_nano,
+      expiresAtMs: Number(row.expires_at_ms),
+    };
+  }
+
+  async lockProof(jobId: Hex): Promise<LockProof | null> {
+    const { rows } = await this.#pool.query<{ lock_transaction_hash: Buffer; lock_block_number: bigint }>(
+      "SELECT lock_transaction_hash, lock_block_number FROM job_grants WHERE job_id = $1",
+      [bytesOf(jobId)],
+    );
+    const row = rows[0];
+    return row
+      ? { transactionHash: hexOf(row.lock_transaction_hash), blockNumber: row.lock_block_number }
+      : null;
+  }
+
+  /** A job's spent proofs besides those of calls; false when this proof was used before, on any replica. */
+  async spendProof(jobId: Hex, jtiHash: Hex, expiresAtMs: number): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
+      "INSERT INTO used_proofs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+      [bytesOf(jobId), bytesOf(jtiHash), expiresAtMs],
+    );
+    return rowCount === 1;
+  }
+
+  /** Marks a job, or every job of a tenant whose capability was valid by then; idempotent. */
+  async revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds: number): Promise<number> {
+    const { rowCount } = await this.#pool.query(
+      `UPDATE jobs SET revoked_at_ms = $3
+        WHERE revoked_at_ms IS NULL AND tenant = $1
+          AND (job_id = $2 OR ($2::bytea IS NULL AND valid_after_ms <= $3))`,
+      [bytesOf(tenant), jobId === null ? null : bytesOf(jobId), revokedAtSeconds * 1000],
+    );
+    return rowCount ?? 0;
+  }
+}
+
+/** Inserts the job with its first ledger entry; false when it is there already. `lockedNano` is the chain's figure. */
+export async function insertJob(
+  transaction: Transaction,
+  grant: Grant,
+  capabilityHash: Hex,
+  lockedNano: bigint,
+  proof: LockProof,
+): Promise<boolean> {
+  const { capability } = grant;
+  const jobId = bytesOf(capability.jobId);
+  const nowMs = Date.now();
+  const { rowCount } = await transaction.query(
+    `INSERT INTO jobs (job_id, tenant, capability_hash, valid_after_ms, expires_at_ms, max_spend_nano)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+    [
+      jobId,
+      bytesOf(capability.tenant),
+      bytesOf(capabilityHash),
+      capability.validAfter * 1000n,
+      capability.expiresAt * 1000n,
+      lockedNano,
+    ],
+  );
+  if (rowCount !== 1) return false;
+  await transaction.query("INSERT INTO job_grants VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", [
+    jobId,
+    JSON.stringify(Capability.toJson(capability)),
+    grant.capabilitySignature,
+    JSON.stringify(Quote.signedToJson(grant.signedQuote)),
+    JSON.stringify(grant.jwk),
+    bytesOf(proof.transactionHash),
+    proof.blockNumber,
+    nowMs,
+  ]);
+  await transaction.query("SELECT ledger_append($1, NULL, 'lock', 'lock', 'available', $2, $3)", [
+    jobId,
+    lockedNano,
+    nowMs,
+  ]);
+  return true;
+}

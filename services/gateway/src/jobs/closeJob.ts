@@ -1,0 +1,40 @@
+import { Errors, type FeedEvent } from "@tac/protocol";
+import type { Hex } from "viem";
+import type { FeedWriter } from "../feed/FeedWriter.ts";
+import { bytesOf } from "../ledger/bytes.ts";
+import type { JobStore } from "./JobStore.ts";
+
+/**
+ * Ends a job: no hold is admitted from here on. Closing a closed job answers as the first time did.
+ * Errors: `invalid_request` while calls are running, `unknown_job`.
+ */
+export async function closeJob(
+  { feed, jobs }: { feed: FeedWriter; jobs: JobStore },
+  body: FeedEvent.JobClosed,
+): Promise<{ jobId: Hex; closedAtMs: number }> {
+  const jobId = bytesOf(body.jobId);
+  const nowMs = Date.now();
+  let closedAtMs: bigint | null = null;
+  await feed.change({ kind: "job-closed", body }, async (transaction) => {
+    // Taken by itself first, so that the update sees every call that was admitted before it got the row.
+    await transaction.query("SELECT FROM jobs WHERE job_id = $1 FOR NO KEY UPDATE", [jobId]);
+    const { rows } = await transaction.query<{ closed_at_ms: bigint }>(
+      `UPDATE jobs SET status = 'closed', closed_at_ms = $2
+        WHERE job_id = $1 AND status = 'open' AND held_nano = 0
+          AND NOT EXISTS (SELECT FROM calls WHERE job_id = $1 AND state IN ('held', 'delivered'))
+        RETURNING closed_at_ms`,
+      [jobId, nowMs],
+    );
+    closedAtMs = rows[0]?.closed_at_ms ?? null;
+    if (closedAtMs !== null) return true;
+    const { rows: before } = await transaction.query<{ closed_at_ms: bigint | null }>(
+      "SELECT closed_at_ms FROM jobs WHERE job_id = $1",
+      [jobId],
+    );
+    closedAtMs = before[0]?.closed_at_ms ?? null;
+    return false;
+  });
+  if (closedAtMs !== null) return { jobId: body.jobId, closedAtMs: Number(closedAtMs) };
+  if ((await jobs.state(body.jobId)) === null) throw Errors.fromCode("unknown_job");
+  throw Errors.fromCode("invalid_request", { detail: "Calls of this job are still running; wait for them." });
+}

@@ -1,0 +1,81 @@
+import { Capability, Errors, type FeedEvent } from "@tac/protocol";
+import type { ChainPort } from "../chain/ChainPort.ts";
+import type { FeedWriter } from "../feed/FeedWriter.ts";
+import { checkGrant, checkPrices, type Grant, type GrantContext } from "./checkGrant.ts";
+import type { Job } from "./Job.ts";
+import { insertJob, type JobStore, type LockProof } from "./JobStore.ts";
+import type { TariffStore } from "./TariffStore.ts";
+
+export type LockDeps = { chain: ChainPort; jobs: JobStore; tariffs: TariffStore; feed: FeedWriter };
+
+/**
+ * Opens a job: checks the grant, locks the credit on chain unless it is locked already, and stores the job with its
+ * event. Safe to repeat at any point: each step finds what an earlier attempt has done.
+ * Errors: those of `checkGrant` and of the chain, `quote_expired`, `job_closed`, `capability_revoked`.
+ */
+export async function lockJob(
+  deps: LockDeps,
+  grant: Grant,
+  context: GrantContext,
+): Promise<{ job: Job; proof: LockProof }> {
+  const { capability } = grant;
+  checkGrant(grant, context);
+  const capabilityHash = Capability.hash(capability, context.domains.capability);
+  const known = await deps.jobs.find(capability.jobId);
+  if (known === null) {
+    checkPrices(grant.signedQuote, await deps.tariffs.ensure(grant.signedQuote.tariffs));
+    const { proof, lockedNano } = await lockOnChain(deps.chain, grant, capabilityHash, context);
+    const event: FeedEvent.FeedBody = { kind: "job-opened", body: feedBody(grant) };
+    await deps.feed.change(event, (transaction) =>
+      insertJob(transaction, grant, capabilityHash, lockedNano, proof),
+    );
+    await refuseRevoked(deps, capability);
+  } else if (known.capabilityHash !== capabilityHash) {
+    throw Errors.fromCode("invalid_capability", { detail: "The job was locked with another capability." });
+  }
+  return openJob(deps, capability);
+}
+
+async function openJob(
+  { jobs }: LockDeps,
+  { jobId }: Capability.Capability,
+): Promise<{ job: Job; proof: LockProof }> {
+  const [job, proof, state] = await Promise.all([jobs.find(jobId), jobs.lockProof(jobId), jobs.state(jobId)]);
+  if (job === null || proof === null || state === null) throw new Error("A stored job is incomplete");
+  if (state.isRevoked) throw Errors.fromCode("capability_revoked");
+  if (state.status !== "open") throw Errors.fromCode("job_closed");
+  return { job, proof };
+}
+
+async function lockOnChain(
+  chain: ChainPort,
+  { capability, capabilitySignature, signedQuote }: Grant,
+  capabilityHash: string,
+  { nowSeconds }: GrantContext,
+): Promise<{ proof: LockProof; lockedNano: bigint }> {
+  const before = await chain.lockOf(capability.jobId);
+  if (before.state === "none") {
+    if (BigInt(nowSeconds) >= signedQuote.quote.expiresAt) throw Errors.fromCode("quote_expired");
+    const proof = await chain.submitLock(capability, capabilitySignature);
+    return { proof, lockedNano: capability.maxSpendNano };
+  }
+  if (before.state === "closed") throw Errors.fromCode("job_closed");
+  await chain.verifyCapability(capability, capabilitySignature);
+  const event = await chain.lockEvent(capability.jobId);
+  if (event === null || event.capabilityHash !== capabilityHash) {
+    throw Errors.fromCode("invalid_capability", {
+      detail: "The chain locked this job with another capability.",
+    });
+  }
+  return { proof: event, lockedNano: before.remainingNano };
+}
+
+/** The watcher may have passed the block of a revocation before the job was stored. */
+async function refuseRevoked({ chain, jobs }: LockDeps, capability: Capability.Capability): Promise<void> {
+  const revokedAt = await chain.revokedAt(capability.tenant, capability.jobId, capability.validAfter);
+  if (revokedAt !== 0) await jobs.revoke(capability.tenant, capability.jobId, revokedAt);
+}
+
+function feedBody({ capability, capabilitySignature, signedQuote }: Grant): FeedEvent.JobOpened {
+  return { capability, capabilitySignature, signedQuote };
+}

@@ -1,0 +1,128 @@
+import { Readable } from "node:stream";
+import { Errors, Header, Tariff, Wire } from "@tac/protocol";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { CallAnswer } from "../call/CallService.ts";
+import { IDEMPOTENCY_KEY_PATTERN } from "../call/idempotency.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "../call/json.ts";
+import { readWanted, type WantedCall } from "../call/wanted.ts";
+import type { Deps } from "../deps.ts";
+import { bodyBytes } from "./readJson.ts";
+
+const executeSchema = z.strictObject({
+  kind: Tariff.kindSchema,
+  model: Wire.modelName,
+  providerId: Wire.providerId.exactOptional(),
+  input: z.custom<JsonObject>(isJsonObject, "expected an object"),
+});
+
+type Reader = (body: JsonObject, byteCount: number, request: FastifyRequest) => WantedCall;
+
+/** Every route that spends goes through `handle`: one gate, whatever the shape of the body. */
+export function addCallRoutes(
+  app: FastifyInstance,
+  deps: Deps,
+  limitJob: (request: FastifyRequest, reply: FastifyReply, jobId: string) => Promise<void>,
+): void {
+  const openAi =
+    (kind: Tariff.Kind): Reader =>
+    (body, byteCount, request) =>
+      readWanted(kind, body.model, body, byteCount, providerOf(request));
+
+  const execute: Reader = (body, byteCount) => {
+    const { kind, model, providerId, input } = Wire.parse(executeSchema, body);
+    return readWanted(
+      kind,
+      model,
+      { ...input, ...(kind === "http" ? {} : { model }) },
+      byteCount,
+      providerId ?? null,
+    );
+  };
+
+  const handle = (read: Reader) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const caller = await deps.authenticator.authenticate(request);
+    await limitJob(request, reply, caller.job.jobId);
+    const bytes = bodyBytes(request.body);
+    const wanted = read(parseJsonObject(bytes), bytes.length, request);
+    const idempotencyKey = idempotencyKeyOf(request);
+    const hangUp = new AbortController();
+    reply.raw.once("close", () => {
+      if (!reply.raw.writableFinished) hangUp.abort();
+    });
+    const answer = await deps.calls.run({
+      caller,
+      wanted,
+      bodyBytes: bytes,
+      idempotencyKey,
+      hangUp: hangUp.signal,
+    });
+    return send(reply, answer);
+  };
+
+  app.post("/v1/chat/completions", handle(openAi("chat")));
+  app.post("/v1/embeddings", handle(openAi("embeddings")));
+  app.post("/v1/execute", handle(execute));
+
+  app.get("/v1/models", async () => ({
+    object: "list",
+    data: (await deps.tariffs.newest()).flatMap((tariff) =>
+      tariff.models
+        .filter(() => deps.providers.find(tariff.providerId) !== null)
+        .map(({ model }) => ({
+          id: model,
+          object: "model",
+          created: Math.floor(tariff.effectiveFromMs / 1000),
+          owned_by: `provider-${tariff.providerId}`,
+        })),
+    ),
+  }));
+}
+
+function send(reply: FastifyReply, answer: CallAnswer): FastifyReply {
+  switch (answer.kind) {
+    case "whole":
+      return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    case "replayed":
+      return reply
+        .code(answer.status)
+        .headers({ ...answer.headers, "x-idempotent-replay": "true" })
+        .send(answer.body);
+    case "stream":
+      // One event in flight: what the caller's side has not taken is not pulled from the provider either.
+      return reply
+        .code(answer.status)
+        .headers(answer.headers)
+        .send(Readable.from(answer.events, { objectMode: true, highWaterMark: 1 }));
+    case "running": {
+      const error = Errors.fromCode("idempotency_conflict", {
+        detail: "The first call of this key is still running.",
+      });
+      return reply
+        .code(error.status)
+        .headers({ "retry-after": "1", [Header.shouldRetry]: "true" })
+        .send(error.toOpenAi());
+    }
+  }
+}
+
+function idempotencyKeyOf(request: FastifyRequest): string | null {
+  const values = request.raw.headersDistinct[Header.idempotencyKey];
+  if (values === undefined) return null;
+  const [key] = values;
+  if (values.length === 1 && key !== undefined && IDEMPOTENCY_KEY_PATTERN.test(key)) return key;
+  throw Errors.fromCode("invalid_request", {
+    param: Header.idempotencyKey,
+    detail: "An Idempotency-Key has 1 to 128 printable ASCII characters without blanks.",
+  });
+}
+
+/** OpenAI bodies have no place for a provider, so a caller who cares names it in the header. */
+function providerOf(request: FastifyRequest): number | null {
+  const header = request.headers[Header.provider];
+  if (header === undefined) return null;
+  if (typeof header !== "string" || !/^[1-9][0-9]{0,9}$/.test(header)) {
+    throw Errors.fromCode("invalid_request", { param: Header.provider });
+  }
+  return Number(header);
+}

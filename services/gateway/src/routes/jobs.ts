@@ -1,0 +1,93 @@
+import { FetchError, fetchJson } from "@tac/kit";
+import { Capability, Errors, HolderKey, Plan, Quote, Wire } from "@tac/protocol";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { issueUsageAuth } from "../auth/issueUsageAuth.ts";
+import type { Deps } from "../deps.ts";
+import { closeJob } from "../jobs/closeJob.ts";
+import { jobView } from "../jobs/jobView.ts";
+import { lockJob } from "../jobs/lockJob.ts";
+import { readJson } from "./readJson.ts";
+
+const quoteSchema = z.strictObject({ tenant: Wire.address, plan: Plan.schema });
+const lockSchema = z.strictObject({
+  signedQuote: Quote.signedSchema,
+  capability: Capability.schema,
+  capabilitySignature: Wire.accountSignature,
+  jwk: HolderKey.schema,
+});
+const jobParams = z.object({ jobId: Wire.bytes32 });
+
+export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
+  const { identity, authenticator, jobs } = deps;
+
+  app.post("/v1/jobs/quote", async (request) => {
+    const { tenant, plan } = readJson(quoteSchema, request.body);
+    return Quote.signedToJson(await fetchQuote(deps, tenant, plan));
+  });
+
+  app.post("/v1/jobs/lock", async (request) => {
+    const grant = readJson(lockSchema, request.body);
+    const { holder, binding, jobId } = grant.capability;
+    const proof = authenticator.verifyProof(request, { holder, binding, usageAuthToken: null });
+    await authenticator.spend(jobId, proof);
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const { job, proof: lock } = await lockJob(deps, grant, {
+      gateway: identity.gateway,
+      tariffSigners: deps.tariffSigners,
+      domains: identity.domains,
+      nowSeconds,
+      hasTls: deps.tls !== null,
+    });
+    const state = await jobs.state(jobId);
+    if (state === null) throw Errors.fromCode("unknown_job");
+    const { usageAuth, expiresAt } = issueUsageAuth(job, state, {
+      lifetimeSeconds: deps.usageAuthLifetimeSeconds,
+      nowSeconds,
+      privateKey: identity.gatewayPrivateKey,
+    });
+    return {
+      jobId,
+      capabilityHash: job.capabilityHash,
+      transactionHash: lock.transactionHash,
+      blockNumber: lock.blockNumber.toString(),
+      usageAuth,
+      usageAuthExpiresAt: expiresAt,
+      lockedNano: state.lockedNano.toString(),
+      spentNano: state.spentNano.toString(),
+    };
+  });
+
+  app.post("/v1/jobs/close", async (request) => {
+    const caller = await authenticator.authenticate(request);
+    readJson(z.strictObject({}), request.body);
+    const { jobId } = caller.job;
+    await authenticator.spend(jobId, caller.proof);
+    return closeJob(deps, { jobId, proof: caller.proof.jwt, usageAuth: caller.usageAuthToken });
+  });
+
+  app.get("/v1/jobs/:jobId", async (request) => {
+    const { jobId } = Wire.parse(jobParams, request.params);
+    const caller = await authenticator.authenticate(request, jobId);
+    await authenticator.spend(jobId, caller.proof);
+    return jobView(deps, jobId);
+  });
+}
+
+async function fetchQuote(
+  { identity, tariffUrl }: Deps,
+  tenant: string,
+  plan: Plan.Plan,
+): Promise<Quote.SignedQuote> {
+  try {
+    return await fetchJson(new URL("/v1/quotes", tariffUrl).href, {
+      schema: Quote.signedSchema,
+      body: { tenant, gateway: identity.gateway, plan: Plan.toJson(plan) },
+    });
+  } catch (cause) {
+    if (!(cause instanceof FetchError)) throw cause;
+    if (cause.code !== undefined && Errors.isErrorCode(cause.code))
+      throw Errors.fromCode(cause.code, { cause });
+    throw Errors.fromCode("store_unavailable", { detail: "The tariff service gives no quote.", cause });
+  }
+}

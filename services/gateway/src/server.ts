@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import { capabilityAuthorityAbi, creditVaultAbi } from "@tac/contracts/abi";
+import {
+  assertChainId,
+  closeWithGrace,
+  createChain,
+  createLogger,
+  createMetrics,
+  createPool,
+  createSender,
+  ensureDatabase,
+  migrate,
+  runService,
+} from "@tac/kit";
+import { createViemChain } from "./chain/viemChain.ts";
+import { readConfig } from "./config.ts";
+import { createGateway } from "./createGateway.ts";
+import { loadPeers } from "./feed/loadPeers.ts";
+import { loadProviders } from "./upstream/Provider.ts";
+
+await runService(async () => {
+  const config = readConfig();
+  const logger = createLogger({ service: "gateway", level: config.LOG_LEVEL });
+  const metrics = createMetrics({ service: "gateway" });
+  await ensureDatabase(config.DATABASE_URL);
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    max: config.DATABASE_POOL_SIZE,
+    onIdleError: (error) => logger.warn({ err: error }, "a database connection was lost"),
+  });
+  await migrate(pool, join(import.meta.dirname, "..", "migrations"));
+
+  const { deployment } = config;
+  const chainSettings = { rpcUrls: config.RPC_URLS, chainId: deployment.chainId };
+  const chain = createChain(chainSettings);
+  await assertChainId(chain);
+  const sender = createSender({
+    chain,
+    settings: chainSettings,
+    privateKey: config.LOCK_SENDER_PRIVATE_KEY ?? config.GATEWAY_PRIVATE_KEY,
+    errorAbi: [...creditVaultAbi, ...capabilityAuthorityAbi],
+  });
+
+  const gateway = await createGateway(
+    {
+      publicUrl: config.PUBLIC_URL,
+      replicaId: config.replicaId,
+      gatewayPrivateKey: config.GATEWAY_PRIVATE_KEY,
+      deployment,
+      tariffUrl: config.TARIFF_URL,
+      tariffSigners: config.TARIFF_SIGNERS,
+      usageAuthLifetimeSeconds: config.USAGE_AUTH_LIFETIME_SECONDS,
+      upstreamTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      revocationPollMs: config.REVOCATION_POLL_MS,
+      chainMaxAgeMs: config.CHAIN_MAX_AGE_MS,
+      rateLimits: {
+        perIpPerMinute: config.RATE_LIMIT_IP_PER_MINUTE,
+        perJobPerMinute: config.RATE_LIMIT_JOB_PER_MINUTE,
+      },
+      tls: config.tls,
+      call: {
+        deadlineMs: config.CALL_DEADLINE_MS,
+        reportWaitMs: config.USAGE_REPORT_WAIT_MS,
+        idempotencyWaitMs: config.IDEMPOTENCY_WAIT_MS,
+        maxAnswerBytes: config.MAX_ANSWER_BYTES,
+        maxStoredBytes: config.MAX_STORED_ANSWER_BYTES,
+      },
+    },
+    {
+      pool,
+      chain: createViemChain(chain, sender, deployment),
+      providers: loadProviders(config.PROVIDERS_FILE),
+      peers: loadPeers(config.AGGREGATORS_FILE),
+      logger,
+      metrics,
+    },
+  );
+  await gateway.start();
+  await gateway.app.listen({ host: config.HOST, port: config.PORT });
+  logger.info({ url: config.PUBLIC_URL, replicaId: config.replicaId }, "the gateway listens");
+  closeWithGrace({
+    logger,
+    closers: { server: () => gateway.app.close(), background: gateway.stop, store: () => pool.end() },
+  });
+});

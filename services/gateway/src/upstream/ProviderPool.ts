@@ -1,0 +1,85 @@
+import { Errors } from "@tac/protocol";
+import { type Dispatcher, Pool, errors as undiciErrors } from "undici";
+import type { Provider } from "./Provider.ts";
+
+export type ProviderRequest = {
+  providerId: number;
+  path: string;
+  body: string;
+  headers: Record<string, string>;
+  signal: AbortSignal;
+};
+
+export type ProviderAnswer = {
+  status: number;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: Dispatcher.ResponseData["body"];
+};
+
+/**
+ * One keep-alive pool per configured provider. Addresses come from the configuration alone, redirects are not
+ * followed, and nothing of a caller's request but its body reaches the provider.
+ */
+export class ProviderPool {
+  readonly #targets: ReadonlyMap<number, { provider: Provider; pool: Pool; basePath: string }>;
+
+  constructor(providers: readonly Provider[], timeoutMs: number) {
+    this.#targets = new Map(
+      providers.map((provider) => {
+        const { origin, pathname } = new URL(provider.baseUrl);
+        const pool = new Pool(origin, {
+          connections: 256,
+          pipelining: 1,
+          keepAliveTimeout: 30_000,
+          connectTimeout: Math.min(timeoutMs, 10_000),
+          headersTimeout: timeoutMs,
+          bodyTimeout: timeoutMs,
+        });
+        return [provider.providerId, { provider, pool, basePath: pathname.replace(/\/$/, "") }];
+      }),
+    );
+  }
+
+  find(providerId: number): Provider | null {
+    return this.#targets.get(providerId)?.provider ?? null;
+  }
+
+  /** Errors: `unknown_provider`, `provider_timeout`, `provider_error`; an abort of the signal is thrown as it is. */
+  async send({ providerId, path, body, headers, signal }: ProviderRequest): Promise<ProviderAnswer> {
+    const target = this.#targets.get(providerId);
+    if (target === undefined) throw Errors.fromCode("unknown_provider");
+    try {
+      const answer = await target.pool.request({
+        method: "POST",
+        path: `${target.basePath}${path}`,
+        headers: {
+          ...headers,
+          "content-type": "application/json",
+          authorization: `Bearer ${target.provider.apiKey}`,
+        },
+        body,
+        signal,
+      });
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body };
+    } catch (cause) {
+      throw toProviderError(cause, signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#targets.values()].map(({ pool }) => pool.destroy()));
+  }
+}
+
+/** What a failed exchange with a provider means to the caller. */
+export function toProviderError(cause: unknown, signal: AbortSignal): unknown {
+  if (cause instanceof Errors.ProtocolError) return cause;
+  const isTimeout =
+    (signal.aborted && signal.reason instanceof Error && signal.reason.name === "TimeoutError") ||
+    cause instanceof undiciErrors.HeadersTimeoutError ||
+    cause instanceof undiciErrors.BodyTimeoutError ||
+    cause instanceof undiciErrors.ConnectTimeoutError;
+  if (isTimeout) return Errors.fromCode("provider_timeout", { cause });
+  if (signal.aborted) return cause;
+  return Errors.fromCode("provider_error", { detail: "The provider broke off the exchange.", cause });
+}
