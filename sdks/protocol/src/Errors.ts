@@ -18,6 +18,7 @@ export const catalogue = {
   unknown_tariff: entry(404, "No such tariff", "List the tariffs with GET /v1/tariffs."),
   unknown_job: entry(404, "No such job", "Check the job id and the gateway it was locked at."),
   unknown_receipt: entry(404, "No such receipt", "Check the receipt id; it is in the x-receipt-id header."),
+  unknown_task: entry(404, "No such task", "Check the task id the orchestrator answered with."),
   unknown_route: entry(404, "No such route", "Check the method and the path."),
   not_settled: entry(
     404,
@@ -81,12 +82,22 @@ export const catalogue = {
     "The idempotency key belongs to another request",
     "Use a new Idempotency-Key for a different body.",
   ),
+  over_budget: entry(
+    402,
+    "The task is above its budget",
+    "Lower maxSpendNano, or wait for the next day's budget.",
+  ),
   over_max_cost: entry(
     402,
     "The call may cost more than the caller signed",
     "Raise maxCostNano in the proof, or lower max_tokens.",
   ),
   credit_exhausted: entry(402, "The credit of the job is used up", "Quote and lock a new job."),
+  policy_refused: entry(
+    403,
+    "The policy forbids this",
+    "Ask the operator which models and texts are allowed.",
+  ),
   rate_limited: entry(429, "Too many requests", "Wait for the seconds in Retry-After.", true),
   body_too_large: entry(413, "The body is too large", "Send at most 10 MiB."),
   unsupported_media_type: entry(415, "The media type is not supported", "Send application/json."),

@@ -54,9 +54,8 @@ let old = new Map<string, KeyObject>();
 
 /** Key object for verification, cached; the JWK must have passed `parse`. */
 export function toPublicKey(jwk: Jwk): KeyObject {
-  const id = `${jwk.x}.${jwk.y}`;
-  const known = young.get(id) ?? old.get(id);
-  const key = known ?? importKey(jwk);
+  const id = cacheKey(jwk);
+  const key = young.get(id) ?? old.get(id) ?? importKey(jwk);
   if (!young.has(id)) {
     if (young.size >= GENERATION_SIZE) {
       old = young;
@@ -65,6 +64,10 @@ export function toPublicKey(jwk: Jwk): KeyObject {
     young.set(id, key);
   }
   return key;
+}
+
+function cacheKey(jwk: Jwk): string {
+  return `${jwk.x}.${jwk.y}`;
 }
 
 function importKey(jwk: Jwk): KeyObject {
@@ -79,6 +82,8 @@ const P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
 const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 
 function isOnCurve(jwk: Jwk): boolean {
+  const id = cacheKey(jwk);
+  if (young.has(id) || old.has(id)) return true;
   const x = coordinate(jwk.x);
   const y = coordinate(jwk.y);
   if (x === null || y === null) return false;

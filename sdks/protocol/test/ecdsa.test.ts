@@ -60,6 +60,7 @@ describe("libsecp256k1 and noble", () => {
         expect(signed.recovery).toBe(other.recovery);
         const publicKey = secp256k1.getPublicKey(key, true);
         for (const implementation of [library, noble]) {
+          expect(Wire.toHex(implementation.publicKey(key, true))).toBe(Wire.toHex(publicKey));
           const recovered = implementation.recover(signed.signature, signed.recovery, bytes);
           expect(Wire.toHex(recovered)).toBe(Wire.toHex(secp256k1.getPublicKey(key, false)));
           expect(implementation.verify(signed.signature, bytes, publicKey)).toBe(true);

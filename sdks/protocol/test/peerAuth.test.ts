@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, verify as verifyBytes } from "node:crypto";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import { describe, expect, it } from "vitest";
 import { PeerAuth, Wire } from "../src/index.ts";
 import { codeOf } from "./fixtures.ts";
@@ -79,11 +80,14 @@ describe("enrolment", () => {
   });
 
   it("refuses a point with a torsion component, bytes off the curve, and other lengths", () => {
+    const torsion = ed25519.Point.fromHex(smallOrder[4] ?? "");
+    const mixedOrder = ed25519.Point.BASE.add(torsion);
+    expect(mixedOrder.isSmallOrder()).toBe(false);
     const malformed = [
       new Uint8Array(32).fill(2),
       new Uint8Array(31),
       new Uint8Array(33),
-      Buffer.from("cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d", "hex"),
+      mixedOrder.toBytes(),
     ].map(Wire.toBase64url);
     for (const key of [...malformed, "", `${publicKey.export({ format: "jwk" }).x}=`]) {
       expect(codeOf(() => PeerAuth.enrol(key))).toBe("invalid_request");

@@ -46,11 +46,11 @@ export function recoverDigest(digest: Hex, signature: Hex): Address | null {
 }
 
 export function compressedPublicKey(privateKey: Hex): Uint8Array {
-  return secp256k1.getPublicKey(fromHex(privateKey, 32), true);
+  return curve.publicKey(fromHex(privateKey, 32), true);
 }
 
 export function privateKeyToAddress(privateKey: Hex): Address {
-  return publicKeyToAddress(secp256k1.getPublicKey(fromHex(privateKey, 32), false));
+  return publicKeyToAddress(curve.publicKey(fromHex(privateKey, 32), false));
 }
 
 /** Address of a 33-byte compressed key; throws when it is no point of the curve. */

@@ -44,15 +44,15 @@ export function defineStruct<Noun extends object>(
   const fields = Object.entries<string>(fieldTypes).map(([field, type]) => ({ name: field, type }));
   const members = fields.map((field) => `${field.type} ${field.name}`).join(",");
   const typeHash = keccak(Buffer.from(`${name}(${members})`));
-  const layout = new Uint8Array(32 * (fields.length + 1));
+  const layout = Buffer.alloc(32 * (fields.length + 1));
   layout.set(typeHash, 0);
-  const view = new DataView(layout.buffer);
+  const names = Object.keys(fieldTypes) as (keyof Noun)[];
+  const writers = fields.map((field, index) => wordWriter(layout, 32 * (index + 1), field));
 
   function structHash(value: Noun): Uint8Array {
-    const members = new Map<string, unknown>(Object.entries(value));
-    fields.forEach((field, index) => {
-      writeWord(view, layout, 32 * (index + 1), field, members.get(field.name));
-    });
+    for (let index = 0; index < names.length; index++) {
+      writers[index]?.(value[names[index] as keyof Noun]);
+    }
     return keccak(layout);
   }
 
@@ -80,30 +80,38 @@ export function defineStruct<Noun extends object>(
   };
 }
 
-function writeWord(
-  view: DataView,
-  layout: Uint8Array,
-  offset: number,
-  field: { name: string; type: string },
-  value: unknown,
-): void {
-  layout.fill(0, offset, offset + 32);
-  if (field.type === "address" && typeof value === "string") {
-    layout.set(fromHex(value, 20), offset + 12);
-  } else if (field.type === "bytes32" && typeof value === "string") {
-    layout.set(fromHex(value, 32), offset);
-  } else if (field.type === "bool" && typeof value === "boolean") {
-    layout[offset + 31] = value ? 1 : 0;
-  } else if (field.type.startsWith("uint") && (typeof value === "bigint" || typeof value === "number")) {
-    const integer = BigInt(value);
-    const bits = BigInt(field.type.slice(4));
-    if (integer < 0n || integer >> bits !== 0n) throw new RangeError(`${field.name} is not a ${field.type}.`);
-    view.setBigUint64(offset + 16, integer >> 64n);
-    view.setBigUint64(offset + 24, integer & 0xffff_ffff_ffff_ffffn);
-  } else {
-    throw new TypeError(`${field.name} is not a ${field.type}.`);
+type WordWriter = (value: unknown) => void;
+
+/** Writes one member into its word of the layout; a value that does not fit is an error, never cut. */
+function wordWriter(layout: Buffer, offset: number, field: { name: string; type: string }): WordWriter {
+  const unfit = () => new TypeError(`${field.name} is not a ${field.type}.`);
+  if (field.type === "address" || field.type === "bytes32") {
+    const length = field.type === "address" ? 20 : 32;
+    const start = offset + 32 - length;
+    return (value) => {
+      if (typeof value !== "string" || value.length !== 2 + 2 * length || !value.startsWith("0x"))
+        throw unfit();
+      // Node stops at the first character that is not hex, so a short count means malformed digits.
+      if (layout.write(value.substring(2), start, length, "hex") !== length) throw unfit();
+    };
   }
+  if (field.type === "bool") {
+    return (value) => {
+      if (typeof value !== "boolean") throw unfit();
+      layout[offset + 31] = value ? 1 : 0;
+    };
+  }
+  const limit = 1n << BigInt(field.type.slice(4));
+  return (value) => {
+    if (typeof value !== "bigint" && typeof value !== "number") throw unfit();
+    const integer = BigInt(value);
+    if (integer < 0n || integer >= limit) throw new RangeError(`${field.name} is not a ${field.type}.`);
+    layout.writeBigUInt64BE(integer >> 64n, offset + 16);
+    layout.writeBigUInt64BE(integer & MASK_64, offset + 24);
+  };
 }
+
+const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
 const DOMAIN_TYPE_HASH = keccak(
   Buffer.from("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),

@@ -8,6 +8,8 @@ export type Secp256k1 = {
   verify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean;
   /** The uncompressed key, 65 bytes. */
   recover(signature: Uint8Array, recovery: number, digest: Uint8Array): Uint8Array;
+  /** 33 bytes compressed, 65 not. */
+  publicKey(privateKey: Uint8Array, compressed: boolean): Uint8Array;
 };
 
 export const noble: Secp256k1 = {
@@ -22,6 +24,7 @@ export const noble: Secp256k1 = {
       .addRecoveryBit(recovery)
       .recoverPublicKey(digest)
       .toBytes(false),
+  publicKey: (privateKey, compressed) => secp256k1.getPublicKey(privateKey, compressed),
 };
 
 /** libsecp256k1, some twenty times faster than JavaScript; null where no prebuilt binary fits. */
@@ -38,6 +41,7 @@ function loadNative(): Secp256k1 | null {
       },
       verify: (signature, digest, publicKey) => binding.ecdsaVerify(signature, digest, publicKey),
       recover: (signature, recovery, digest) => binding.ecdsaRecover(signature, recovery, digest, false),
+      publicKey: (privateKey, compressed) => binding.publicKeyCreate(privateKey, compressed),
     };
   } catch {
     return null;
