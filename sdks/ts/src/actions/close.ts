@@ -19,8 +19,9 @@ const RUNNING_CALLS_RETRIES: RetryOptions = { maxRetries: 10, baseDelayMs: 50, m
  * Ends a job: no call is accepted any more, and its last settlement releases what was not spent. Waits a few
  * seconds for running calls; throws `invalid_request` when they go on. Closing twice is harmless.
  */
-export function close(core: ClientCore, job: Job, options: CloseOptions = {}): Promise<ClosedJob> {
+export async function close(core: ClientCore, job: Job, options: CloseOptions = {}): Promise<ClosedJob> {
   const { signal } = options;
+  await core.sessions.refresh(job);
   const isTooEarly = (error: Error) => error instanceof CallError && error.code === "invalid_request";
   return retryWhile(isTooEarly, () => closeOnce(core, job, signal), RUNNING_CALLS_RETRIES, signal);
 }

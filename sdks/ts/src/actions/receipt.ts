@@ -8,7 +8,8 @@ import type { JobSettlement } from "./settlement.ts";
 
 export type SignedReceipt = {
   receipt: UsageReceipt.UsageReceipt;
-  receiptSignature: Hex;
+  /** The gateway's EIP-712 signature of the receipt. */
+  signature: Hex;
   /** Null until the receipt's batch is on chain. */
   settlement: JobSettlement | null;
 };
@@ -17,7 +18,7 @@ export type ReceiptOptions = { signal?: AbortSignal };
 
 const schema: z.ZodType<SignedReceipt> = z.object({
   receipt: UsageReceipt.schema,
-  receiptSignature: Wire.signature,
+  signature: Wire.signature,
   settlement: z
     .object({
       batchNumber: integer,
@@ -53,7 +54,7 @@ export async function receipt(
   if (issued.receiptId !== receiptId || issued.capabilityHash !== job.capabilityHash) {
     throw new ProtocolError("wrong_job", { detail: "The receipt is for another call." });
   }
-  const signer = UsageReceipt.recover(issued, signed.receiptSignature, core.domains.usageReceipts);
+  const signer = UsageReceipt.recover(issued, signed.signature, core.domains.usageReceipts);
   if (signer !== issued.gateway) {
     throw new ProtocolError("invalid_signature", { detail: "The receipt is not signed by its gateway." });
   }

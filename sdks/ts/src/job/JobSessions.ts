@@ -12,12 +12,20 @@ export type JobSessions = {
   lock(job: Job, signal?: AbortSignal): Promise<LockReference>;
   /** Proves calls of the job; renews the token in time, or when the gateway refused it. */
   prover(job: Job, maxCostNano?: bigint): Prover;
+  /** Renews the token when less than half of its life is left: a closed job gets no new one. */
+  refresh(job: Job): Promise<void>;
   /** What the job can still spend, as far as this process knows; never less than the truth. */
   remainingNano(job: Job): bigint;
   addSpent(job: Job, costNano: bigint): void;
 };
 
-type Session = { usageAuth: string; renewAtMs: number; lockedNano: bigint; spentNano: bigint };
+type Session = {
+  usageAuth: string;
+  refreshAtMs: number;
+  renewAtMs: number;
+  lockedNano: bigint;
+  spentNano: bigint;
+};
 
 const lockAnswer = z.object({
   jobId: Wire.bytes32,
@@ -63,6 +71,7 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
     const lifetimeMs = Math.max(0, Number(answer.usageAuthExpiresAt) * 1000 - nowMs);
     const session: Session = {
       usageAuth: answer.usageAuth,
+      refreshAtMs: nowMs + lifetimeMs / 2,
       renewAtMs: nowMs + lifetimeMs * (1 - RENEW_AT_PART_LEFT),
       lockedNano: answer.lockedNano,
       spentNano: answer.spentNano,
@@ -99,6 +108,10 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
           return good.usageAuth;
         },
       };
+    },
+    async refresh(job) {
+      const session = sessions.get(job.jobId);
+      if (!session || Date.now() >= session.refreshAtMs) await renew(job);
     },
     remainingNano(job) {
       const session = sessions.get(job.jobId);

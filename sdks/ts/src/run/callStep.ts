@@ -43,7 +43,12 @@ export async function* callStep(
     method: "POST",
     path,
     body: encodeJson(json),
-    headers: { ...JSON_CONTENT, [Header.idempotencyKey]: newIdempotencyKey() },
+    headers: {
+      ...JSON_CONTENT,
+      [Header.idempotencyKey]: newIdempotencyKey(),
+      // The same model may be on offer by several providers; the step was quoted for one.
+      [Header.provider]: String(step.providerId),
+    },
     prover: core.sessions.prover(job, maxCostNano ?? step.ceilingNano / BigInt(step.maxCalls)),
     signal,
   });

@@ -196,7 +196,7 @@ export async function startTestGateway(
     if (!signed) throw new ProtocolError("unknown_receipt");
     return {
       receipt: UsageReceipt.toJson(signed.receipt),
-      receiptSignature: signed.receiptSignature,
+      signature: signed.receiptSignature,
       settlement: job.status === "settled" ? settlementOf(job) : null,
     };
   });
