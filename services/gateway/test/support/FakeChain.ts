@@ -1,0 +1,111 @@
+import { Capability, type Deployment, Errors } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import type { ChainPort, CommittedBatch, LockEvent, Revocation } from "../../src/chain/ChainPort.ts";
+import { hex32 } from "./hex32.ts";
+
+type StoredLock = LockEvent & { remainingNano: bigint; isClosed: boolean };
+
+/** A chain in memory with the rules of the contracts that matter to the gateway. */
+export class FakeChain implements ChainPort {
+  readonly locks = new Map<Hex, StoredLock>();
+  readonly balances = new Map<Address, bigint>();
+  readonly tariffHashes = new Map<string, Hex>();
+  readonly signingKeys = new Map<number, Address>();
+  readonly batches = new Map<Hex, CommittedBatch>();
+  readonly revocations: (Revocation & { block: bigint })[] = [];
+  isDown = false;
+  headBlock = 100n;
+  lockCount = 0;
+  readonly #domains: Deployment.Domains;
+
+  constructor(domains: Deployment.Domains) {
+    this.#domains = domains;
+  }
+
+  revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds: number): void {
+    this.headBlock += 1n;
+    this.revocations.push({ tenant, jobId, revokedAtSeconds, block: this.headBlock });
+  }
+
+  async lockOf(jobId: Hex) {
+    this.#assertUp();
+    const lock = this.locks.get(jobId);
+    if (lock === undefined) return { state: "none" as const, remainingNano: 0n };
+    return {
+      state: lock.isClosed ? ("closed" as const) : ("open" as const),
+      remainingNano: lock.remainingNano,
+    };
+  }
+
+  async lockEvent(jobId: Hex) {
+    this.#assertUp();
+    return this.locks.get(jobId) ?? null;
+  }
+
+  async verifyCapability(capability: Capability.Capability, signature: Hex): Promise<void> {
+    this.#assertUp();
+    if (!Capability.verifySignature(capability, signature, this.#domains.capability)) {
+      throw Errors.fromCode("invalid_signature");
+    }
+    if ((await this.revokedAt(capability.tenant, capability.jobId, capability.validAfter)) !== 0) {
+      throw Errors.fromCode("capability_revoked");
+    }
+  }
+
+  async submitLock(capability: Capability.Capability, signature: Hex) {
+    await this.verifyCapability(capability, signature);
+    const freeNano = this.balances.get(capability.tenant) ?? 0n;
+    if (freeNano < capability.maxSpendNano) throw Errors.fromCode("credit_exhausted");
+    this.balances.set(capability.tenant, freeNano - capability.maxSpendNano);
+    this.headBlock += 1n;
+    this.lockCount += 1;
+    const lock: StoredLock = {
+      capabilityHash: Capability.hash(capability, this.#domains.capability),
+      transactionHash: hex32(),
+      blockNumber: this.headBlock,
+      remainingNano: capability.maxSpendNano,
+      isClosed: false,
+    };
+    this.locks.set(capability.jobId, lock);
+    return { transactionHash: lock.transactionHash, blockNumber: lock.blockNumber };
+  }
+
+  async revokedAt(tenant: Address, jobId: Hex, validAfter: bigint): Promise<number> {
+    this.#assertUp();
+    const found = this.revocations.find(
+      (entry) =>
+        entry.tenant === tenant &&
+        (entry.jobId === jobId || (entry.jobId === null && validAfter <= BigInt(entry.revokedAtSeconds))),
+    );
+    return found?.revokedAtSeconds ?? 0;
+  }
+
+  async tariffHashOf(providerId: number, version: number): Promise<Hex> {
+    this.#assertUp();
+    return this.tariffHashes.get(`${providerId}/${version}`) ?? `0x${"00".repeat(32)}`;
+  }
+
+  async signingKeyOf(providerId: number) {
+    this.#assertUp();
+    return this.signingKeys.get(providerId) ?? null;
+  }
+
+  async isGateway(): Promise<boolean> {
+    return true;
+  }
+
+  async revocationsFrom(block: bigint) {
+    this.#assertUp();
+    const revocations = this.revocations.filter((entry) => entry.block >= block);
+    return { revocations, toBlock: this.headBlock, headBlock: this.headBlock };
+  }
+
+  async batchOf(transactionHash: Hex) {
+    this.#assertUp();
+    return this.batches.get(transactionHash) ?? null;
+  }
+
+  #assertUp(): void {
+    if (this.isDown) throw Errors.fromCode("chain_unavailable");
+  }
+}

@@ -1,0 +1,103 @@
+import { connect, type TLSSocket } from "node:tls";
+import { Constants, DpopProof, Header, HolderKey } from "@tac/protocol";
+import { Client, type Dispatcher } from "undici";
+
+export type Sent = {
+  method?: "GET" | "POST";
+  path: string;
+  body?: unknown;
+  token?: string | null;
+  maxCostNano?: bigint | null;
+  headers?: Record<string, string>;
+  /** Replaces the proof that fits the request. */
+  proof?: string;
+  /** Alters what the proof says. */
+  claims?: Partial<DpopProof.CreateInput>;
+  rawBody?: string;
+};
+
+export type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
+
+/** A client with one TLS 1.3 connection of its own and a holder key. */
+export class TestCaller {
+  readonly holder: ReturnType<typeof HolderKey.generate>;
+  readonly #url: string;
+  readonly #client: Client;
+  #exporter: Buffer | null = null;
+  #nonce = "";
+  lastProof = "";
+
+  constructor(url: string, ca: string, holder = HolderKey.generate()) {
+    this.#url = url;
+    this.holder = holder;
+    this.#client = new Client(url, {
+      pipelining: 1,
+      connect: (options, callback) => {
+        const socket: TLSSocket = connect({
+          host: options.hostname,
+          port: Number(options.port),
+          ca,
+          minVersion: "TLSv1.3",
+          ALPNProtocols: ["http/1.1"],
+        });
+        socket.once("error", (error) => callback(error, null));
+        socket.once("secureConnect", () => {
+          this.#exporter = socket.exportKeyingMaterial(32, Constants.EXPORTER_LABEL, Buffer.alloc(0));
+          callback(null, socket);
+        });
+      },
+    });
+  }
+
+  /** Opens the connection and fetches a nonce. */
+  async open(): Promise<this> {
+    const answer = await this.#client.request({ method: "GET", path: "/v1/nonce" });
+    await answer.body.dump();
+    this.#nonce = String(answer.headers[Header.dpopNonce]);
+    return this;
+  }
+
+  proofFor({ method = "POST", path, body, rawBody, token, maxCostNano, claims }: Sent): string {
+    const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
+    return DpopProof.create(
+      {
+        method,
+        url: `${this.#url}${path}`,
+        nowSeconds: Math.floor(Date.now() / 1000),
+        nonce: this.#nonce,
+        ...(this.#exporter === null ? {} : { exporter: this.#exporter }),
+        ...(token == null ? {} : { usageAuth: token }),
+        ...(payload === undefined ? {} : { body: payload }),
+        ...(maxCostNano == null ? {} : { maxCostNano }),
+        ...claims,
+      },
+      this.holder.privateKey,
+    );
+  }
+
+  async begin(sent: Sent): Promise<Dispatcher.ResponseData> {
+    const { method = "POST", path, body, rawBody, token, headers = {} } = sent;
+    const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
+    this.lastProof = sent.proof ?? this.proofFor(sent);
+    return this.#client.request({
+      method,
+      path,
+      headers: {
+        [Header.dpop]: this.lastProof,
+        ...(token == null ? {} : { [Header.usageAuth]: token }),
+        ...(payload === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(payload === undefined ? {} : { body: payload }),
+    });
+  }
+
+  async send(sent: Sent): Promise<Answer> {
+    const { statusCode, headers, body } = await this.begin(sent);
+    return { status: statusCode, headers, text: await body.text() };
+  }
+
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+}

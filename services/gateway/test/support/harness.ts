@@ -1,0 +1,313 @@
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { createLogger, createMetrics, createPool, migrate, type Pool } from "@tac/kit";
+import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
+import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import { createGateway, type Gateway, type GatewaySettings } from "../../src/createGateway.ts";
+import { auditJob } from "../../src/ledger/auditJob.ts";
+import { makeCertificate } from "./certificates.ts";
+import { FakeChain } from "./FakeChain.ts";
+import { hex32 } from "./hex32.ts";
+import { TestCaller } from "./TestCaller.ts";
+import { answerUsual, TestProvider } from "./TestProvider.ts";
+
+const prices = { cachedInputTokensNano: 0n, requestsNano: 0n, durationMsNano: 0n };
+/** One nanocredit a token, in and out, so that costs can be read as token counts. */
+const perToken = {
+  ...prices,
+  inputTokensNano: 1_000_000n,
+  cachedInputTokensNano: 500_000n,
+  outputTokensNano: 1_000_000n,
+};
+
+export const chatTariff: Tariff.Tariff = {
+  providerId: 1,
+  version: 1,
+  currency: "CREDIT",
+  effectiveFromMs: 0,
+  models: [
+    { model: "chat-1", kind: "chat", prices: perToken, contextTokens: 100_000n, maxOutputTokens: 1_000n },
+    { model: "chat-other", kind: "chat", prices: perToken, contextTokens: 100_000n, maxOutputTokens: 1_000n },
+  ],
+};
+export const embeddingTariff: Tariff.Tariff = {
+  providerId: 2,
+  version: 1,
+  currency: "CREDIT",
+  effectiveFromMs: 0,
+  models: [
+    { model: "embed-1", kind: "embeddings", prices: perToken, contextTokens: 8_000n, maxOutputTokens: 0n },
+  ],
+};
+
+export const plan: Plan.Plan = {
+  steps: [
+    {
+      id: "chat",
+      kind: "chat",
+      model: "chat-1",
+      maxInputTokens: 10_000n,
+      maxOutputTokens: 500n,
+      maxCalls: 1_000,
+    },
+    {
+      id: "embed",
+      kind: "embeddings",
+      model: "embed-1",
+      maxInputTokens: 1_000n,
+      maxOutputTokens: 0n,
+      maxCalls: 10,
+    },
+  ],
+};
+
+const address = (byte: string): Address => `0x${byte.repeat(20)}`;
+export const deployment: Deployment.Deployment = {
+  chainId: 31_337,
+  startBlock: 1n,
+  asset: address("01"),
+  creditToken: address("02"),
+  creditVault: address("03"),
+  providerRegistry: address("04"),
+  usageReceipts: address("05"),
+  settlementTreasury: address("06"),
+  paramGovernor: address("07"),
+  capabilityAuthority: address("08"),
+  sessionChannels: address("09"),
+};
+export const domains = Deployment.domains(deployment);
+export const gatewayKey = hex32();
+export const gatewayAddress = Wire.privateKeyToAddress(gatewayKey);
+export const tariffKey = hex32();
+export const providerKey = hex32();
+
+export type Harness = Awaited<ReturnType<typeof startHarness>>;
+
+/** A gateway on real TLS and PostgreSQL, with a chain in memory and a provider that the test controls. */
+export async function startHarness(settings: Partial<GatewaySettings> = {}) {
+  const database: TestDatabase = await startTestDatabase();
+  const pool = createPool({ url: database.url, max: 20, onIdleError: () => undefined });
+  await migrate(pool, join(import.meta.dirname, "..", "..", "migrations"));
+  const chain = new FakeChain(domains);
+  for (const tariff of [chatTariff, embeddingTariff]) {
+    chain.tariffHashes.set(`${tariff.providerId}/${tariff.version}`, Tariff.hash(tariff));
+    chain.signingKeys.set(tariff.providerId, Wire.privateKeyToAddress(providerKey));
+  }
+  const provider = new TestProvider();
+  const providerUrl = await provider.start();
+  const tariffServer = await serveTariffs();
+  const certificate = await makeCertificate();
+  const peer = generateKeyPairSync("ed25519");
+  const peerPublicKey = peer.publicKey.export({ format: "jwk" }).x ?? "";
+
+  const port = await freePortOf();
+  const url = `https://127.0.0.1:${port}`;
+  const make = (overrides: Partial<GatewaySettings> = {}, onPool: Pool = pool): Promise<Gateway> =>
+    createGateway(
+      {
+        publicUrl: url,
+        replicaId: "replica-1",
+        gatewayPrivateKey: gatewayKey,
+        deployment,
+        tariffUrl: tariffServer.url,
+        tariffSigners: [Wire.privateKeyToAddress(tariffKey)],
+        usageAuthLifetimeSeconds: 600,
+        upstreamTimeoutMs: 2_000,
+        revocationPollMs: 100,
+        chainMaxAgeMs: 1_000,
+        rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
+        tls: certificate,
+        call: {
+          deadlineMs: 10_000,
+          reportWaitMs: 1_000,
+          idempotencyWaitMs: 1_000,
+          maxAnswerBytes: 1_000_000,
+          maxStoredBytes: 100_000,
+        },
+        ...settings,
+        ...overrides,
+      },
+      {
+        pool: onPool,
+        chain,
+        providers: [
+          { providerId: 1, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "inline" },
+          { providerId: 2, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "emit" },
+        ],
+        peers: new Map<string, KeyObject>([["1", PeerAuth.enrol(peerPublicKey)]]),
+        logger: createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
+        metrics: createMetrics({ service: "gateway", processMetrics: false }),
+      },
+    );
+  const gateway = await make();
+  await gateway.start();
+  await gateway.app.listen({ host: "127.0.0.1", port });
+  const callers: TestCaller[] = [];
+
+  const caller = async (holder = HolderKey.generate()): Promise<TestCaller> => {
+    const opened = await new TestCaller(url, certificate.cert, holder).open();
+    callers.push(opened);
+    return opened;
+  };
+
+  return {
+    pool,
+    chain,
+    provider,
+    gateway,
+    url,
+    certificate,
+    peerKey: peer.privateKey,
+    makeGateway: make,
+    caller,
+    /** Locks a job and gives its token. */
+    openJob: (options: JobOptions = {}) => openJob(chain, caller, options),
+    audit: (jobId: Hex) => auditJob(pool, jobId),
+    reset: () => {
+      provider.answer = answerUsual;
+      provider.received.length = 0;
+      chain.isDown = false;
+    },
+    stop: async () => {
+      await Promise.all(callers.map((opened) => opened.close()));
+      await gateway.app.close();
+      await gateway.stop();
+      await provider.stop();
+      tariffServer.server.close();
+      await pool.end();
+      await database.stop();
+    },
+  };
+}
+
+export type JobOptions = {
+  maxSpendNano?: bigint;
+  countersigned?: boolean;
+  binding?: number;
+  expiresInSeconds?: number;
+  alter?: (grant: ReturnType<typeof makeGrant>) => void;
+};
+
+export function makeGrant(holder: HolderKey.Jwk, tenantKey: Hex, options: JobOptions = {}) {
+  const tenant = Wire.privateKeyToAddress(tenantKey);
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  const tariffs = [chatTariff, embeddingTariff].map((tariff) => ({
+    providerId: tariff.providerId,
+    version: tariff.version,
+    tariffHash: Tariff.hash(tariff),
+  }));
+  const steps = plan.steps.map((step, index) => {
+    const tariff = index === 0 ? chatTariff : embeddingTariff;
+    const model = Tariff.findModel(tariff, step.model);
+    if (model === undefined) throw new Error("no such model");
+    return {
+      ...step,
+      providerId: tariff.providerId,
+      tariffHash: Tariff.hash(tariff),
+      ceilingNano: Plan.stepCeilingNano(step, model.prices),
+    };
+  });
+  const quote: Quote.Quote = {
+    tenant,
+    gateway: gatewayAddress,
+    planHash: Quote.planHash(plan),
+    tariffsHash: Quote.tariffsHash(tariffs),
+    ceilingNano: steps.reduce((sum, { ceilingNano }) => sum + ceilingNano, 0n),
+    issuedAt: now,
+    expiresAt: now + 300n,
+    nonce: hex32(),
+  };
+  const salt = hex32();
+  const capability: Capability.Capability = {
+    tenant,
+    jobId: Capability.jobId(tenant, salt),
+    quoteHash: Quote.hash(quote, domains.quote),
+    maxSpendNano: options.maxSpendNano ?? 100_000n,
+    holder: HolderKey.thumbprint(holder),
+    binding: options.binding ?? Capability.BINDING_EXPORTER,
+    countersigned: options.countersigned ?? false,
+    validAfter: now - 10n,
+    expiresAt: now + BigInt(options.expiresInSeconds ?? 3_600),
+    salt,
+  };
+  return { quote, tariffs, steps, capability, tenantKey, jwk: holder };
+}
+
+export function grantBody({
+  quote,
+  tariffs,
+  steps,
+  capability,
+  tenantKey,
+  jwk,
+}: ReturnType<typeof makeGrant>) {
+  const signature = Quote.sign(quote, domains.quote, tariffKey);
+  const signer = Wire.privateKeyToAddress(tariffKey);
+  return {
+    signedQuote: Quote.signedToJson({ quote, signature, signer, plan, tariffs, steps }),
+    capability: Capability.toJson(capability),
+    capabilitySignature: Capability.sign(capability, domains.capability, tenantKey),
+    jwk,
+  };
+}
+
+async function openJob(chain: FakeChain, caller: () => Promise<TestCaller>, options: JobOptions) {
+  const by = await caller();
+  const tenantKey = hex32();
+  const grant = makeGrant(by.holder.jwk, tenantKey, options);
+  options.alter?.(grant);
+  chain.balances.set(grant.capability.tenant, 1_000_000_000n);
+  const body = grantBody(grant);
+  const answer = await by.send({ path: "/v1/jobs/lock", body });
+  const parsed = JSON.parse(answer.text) as { usageAuth: string };
+  return {
+    by,
+    grant,
+    body,
+    answer,
+    jobId: grant.capability.jobId,
+    token: parsed.usageAuth,
+    /** A chat call with a limit of 20 output tokens unless told otherwise. */
+    chat: (extra: Record<string, unknown> = {}) => ({
+      path: "/v1/chat/completions",
+      body: { model: "chat-1", messages: [{ role: "user", content: "hello" }], max_tokens: 20, ...extra },
+      token: parsed.usageAuth,
+      maxCostNano: 10_000n,
+    }),
+  };
+}
+
+async function serveTariffs(): Promise<{ url: string; server: Server }> {
+  const published = [chatTariff, embeddingTariff].map((tariff) => ({
+    tariff: Tariff.toJson(tariff),
+    tariffHash: Tariff.hash(tariff),
+  }));
+  const server = createServer((request, response) => {
+    const hash = request.url?.split("/")[3];
+    const found =
+      hash === undefined ? { tariffs: published } : published.find(({ tariffHash }) => tariffHash === hash);
+    response
+      .writeHead(found ? 200 : 404, { "content-type": "application/json" })
+      .end(JSON.stringify(found ?? {}));
+  });
+  return { url: `http://127.0.0.1:${await listen(server)}`, server };
+}
+
+async function freePortOf(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("no port");
+  return bound.port;
+}
