@@ -14,7 +14,9 @@ const EXIT = { valid: 0, notValid: 1, notChecked: 2 } as const;
 
 type VerifyFlags = { rpcUrl: string; deployment: string; issuer?: Address; json?: boolean };
 
-const program = new Command("billing").description("Invoices of tokenised API credits.");
+const program = new Command("billing")
+  .description("Invoices of tokenised API credits.")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.notChecked));
 program
   .command("verify")
   .description("Check an invoice against the chain alone. Exit code: 0 valid, 1 not valid, 2 not checked.")

@@ -50,7 +50,10 @@ const tamperings: Tampering[] = [
   {
     name: "the tariff hash of a line",
     change: (json) => set(json, ["lines", 0, "tariffHash"], name32("another tariff")),
-    expected: [{ line: 0, code: "wrong_tariff", path: "lines[0].tariffHash" }],
+    expected: [
+      { line: 0, code: "wrong_tariff", path: "lines[0].tariffHash" },
+      { line: 0, code: "unknown_tariff", path: "lines[0].tariffHash" },
+    ],
   },
   {
     name: "the tariff version of a line",

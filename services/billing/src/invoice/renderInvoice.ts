@@ -37,7 +37,7 @@ type Link = (hash: Hex) => string;
 
 function heading(invoice: Invoice.Invoice, link: Link): string[] {
   return [
-    "INVOICE".padEnd(WIDTH - 10) + "amounts in credits".padStart(10),
+    "INVOICE".padEnd(WIDTH - 20) + "amounts in credits".padStart(20),
     RULE,
     field("Invoice", invoice.invoiceId),
     field("Job", invoice.jobId),

@@ -135,6 +135,8 @@ function checkPrice(path: string, line: Invoice.InvoiceLine, context: Context): 
     report(`${path}.model`, "model_hash_mismatch", `"${line.model}" is not the model of the receipt`);
   if (line.tariffHash !== receipt.tariffHash)
     report(`${path}.tariffHash`, "wrong_tariff", `the receipt was priced by tariff ${receipt.tariffHash}`);
+  if (line.tariffHash !== receipt.tariffHash && !context.tariffsByHash.has(line.tariffHash))
+    report(`${path}.tariffHash`, "unknown_tariff", `no tariff in the invoice hashes to ${line.tariffHash}`);
 
   const tariff = context.tariffsByHash.get(receipt.tariffHash);
   if (tariff === undefined) {
