@@ -153,6 +153,7 @@ export const providerRegistryAbi = [
   {"type":"error","name":"ProviderRegistry_WrongTariffVersion","inputs":[{"name":"expected","type":"uint32","internalType":"uint32"},{"name":"actual","type":"uint32","internalType":"uint32"}]},
   {"type":"error","name":"ProviderRegistry_ZeroAddress","inputs":[]},
   {"type":"error","name":"ProviderRegistry_ZeroTariffHash","inputs":[]},
+  {"type":"error","name":"SafeCastOverflowedUintDowncast","inputs":[{"name":"bits","type":"uint8","internalType":"uint8"},{"name":"value","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"SafeERC20FailedOperation","inputs":[{"name":"token","type":"address","internalType":"address"}]},
 ] as const;
 
@@ -211,6 +212,7 @@ export const settlementTreasuryAbi = [
   {"type":"event","name":"FeesPaid","inputs":[{"name":"recipient","type":"address","indexed":true,"internalType":"address"},{"name":"assets","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"amountNano","type":"uint128","indexed":false,"internalType":"uint128"}],"anonymous":false},
   {"type":"event","name":"LineSettled","inputs":[{"name":"jobId","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"providerId","type":"uint32","indexed":true,"internalType":"uint32"},{"name":"outcome","type":"uint256","indexed":false,"internalType":"LineOutcome"}],"anonymous":false},
   {"type":"event","name":"ProviderPaid","inputs":[{"name":"providerId","type":"uint32","indexed":true,"internalType":"uint32"},{"name":"payout","type":"address","indexed":true,"internalType":"address"},{"name":"assets","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"amountNano","type":"uint128","indexed":false,"internalType":"uint128"}],"anonymous":false},
+  {"type":"error","name":"ChargeBuffer_UnexpectedAnswer","inputs":[]},
   {"type":"error","name":"SettlementTreasury_NotReceipts","inputs":[{"name":"caller","type":"address","internalType":"address"}]},
   {"type":"error","name":"SettlementTreasury_NothingPayable","inputs":[{"name":"providerId","type":"uint32","internalType":"uint32"}]},
   {"type":"error","name":"SettlementTreasury_UnknownProvider","inputs":[{"name":"providerId","type":"uint32","internalType":"uint32"}]},
@@ -277,6 +279,7 @@ export const paramGovernorAbi = [
   {"type":"error","name":"ParamGovernor_PauseCoolingDown","inputs":[{"name":"until","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"ParamGovernor_PauseTooLong","inputs":[{"name":"maximumSeconds","type":"uint256","internalType":"uint256"},{"name":"actualSeconds","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"ParamGovernor_UnknownParam","inputs":[{"name":"key","type":"bytes32","internalType":"bytes32"}]},
+  {"type":"error","name":"SafeCastOverflowedUintDowncast","inputs":[{"name":"bits","type":"uint8","internalType":"uint8"},{"name":"value","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TimelockInsufficientDelay","inputs":[{"name":"delay","type":"uint256","internalType":"uint256"},{"name":"minDelay","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TimelockInvalidOperationLength","inputs":[{"name":"targets","type":"uint256","internalType":"uint256"},{"name":"payloads","type":"uint256","internalType":"uint256"},{"name":"values","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TimelockUnauthorizedCaller","inputs":[{"name":"caller","type":"address","internalType":"address"}]},
@@ -346,6 +349,7 @@ export const sessionChannelsAbi = [
   {"type":"event","name":"ChannelOpened","inputs":[{"name":"channelId","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"payer","type":"address","indexed":true,"internalType":"address"},{"name":"payee","type":"address","indexed":true,"internalType":"address"},{"name":"depositNano","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},
   {"type":"event","name":"EIP712DomainChanged","inputs":[],"anonymous":false},
   {"type":"error","name":"InvalidShortString","inputs":[]},
+  {"type":"error","name":"SafeCastOverflowedUintDowncast","inputs":[{"name":"bits","type":"uint8","internalType":"uint8"},{"name":"value","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"SessionChannels_AboveDeposit","inputs":[{"name":"channelId","type":"bytes32","internalType":"bytes32"},{"name":"depositNano","type":"uint64","internalType":"uint64"},{"name":"cumulativeNano","type":"uint64","internalType":"uint64"}]},
   {"type":"error","name":"SessionChannels_ChannelExists","inputs":[{"name":"channelId","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"SessionChannels_InvalidPayee","inputs":[{"name":"payee","type":"address","internalType":"address"}]},
