@@ -1,5 +1,6 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256 } from "viem";
 import { z } from "zod";
+import { ProtocolError } from "./Errors.ts";
 import { lower } from "./internal/bytes.ts";
 import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
 import { type Domain, defineStruct } from "./internal/eip712.ts";
@@ -69,6 +70,35 @@ export function tariffsHash(tariffs: readonly TariffRef[]): Hex {
     (left, right) => left.providerId - right.providerId || left.version - right.version,
   );
   return keccak256(encodeAbiParameters(TARIFF_REFS, [sorted]));
+}
+
+/**
+ * Checks that a signed quote says one thing: plan, tariffs, steps and ceiling agree with what was signed. Throws
+ * `quote_mismatch` naming the first member that does not. Signature, time and prices are the caller's to check.
+ */
+export function checkConsistency(signed: SignedQuote): void {
+  const { quote, plan, tariffs, steps } = signed;
+  const fail = (param: string) => {
+    throw new ProtocolError("quote_mismatch", { detail: `The quote's ${param} does not match.`, param });
+  };
+  if (planHash(plan) !== lower(quote.planHash)) fail("planHash");
+  if (tariffsHash(tariffs) !== lower(quote.tariffsHash)) fail("tariffsHash");
+  const isPlanned = (step: Plan.QuotedStep, index: number) => {
+    const planned = plan.steps[index];
+    if (planned === undefined) return false;
+    const { tariffHash: _tariffHash, ceilingNano: _ceilingNano, ...bounds } = step;
+    return (
+      Plan.hash({ steps: [{ ...planned, providerId: planned.providerId ?? step.providerId }] }) ===
+      Plan.hash({ steps: [bounds] })
+    );
+  };
+  if (steps.length !== plan.steps.length || !steps.every(isPlanned)) fail("steps");
+  const isPriced = (step: Plan.QuotedStep) =>
+    tariffs.some(
+      (ref) => ref.providerId === step.providerId && lower(ref.tariffHash) === lower(step.tariffHash),
+    );
+  if (!steps.every(isPriced)) fail("tariffs");
+  if (steps.reduce((sum, step) => sum + step.ceilingNano, 0n) !== quote.ceilingNano) fail("ceilingNano");
 }
 
 const TARIFF_REFS = [
