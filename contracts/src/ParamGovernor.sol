@@ -5,6 +5,8 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 
+/// @title ParamGovernor
+/// @notice A timelock with a floor, parameters inside fixed bounds, and a bounded pause.
 contract ParamGovernor is TimelockController, IParamGovernor {
     using SafeCast for uint256;
 

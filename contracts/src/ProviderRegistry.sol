@@ -7,6 +7,8 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
+/// @title ProviderRegistry
+/// @notice Providers: their addresses, tariffs, status and bonds.
 contract ProviderRegistry is IProviderRegistry {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;

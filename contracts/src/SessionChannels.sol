@@ -8,6 +8,8 @@ import {ICreditVault} from "./interfaces/ICreditVault.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {ISessionChannels} from "./interfaces/ISessionChannels.sol";
 
+/// @title SessionChannels
+/// @notice Payment channels on the credit of the vault.
 contract SessionChannels is ISessionChannels, EIP712 {
     using SafeCast for uint256;
 

@@ -9,6 +9,8 @@ import {ChargeBuffer, ChargeBufferLib} from "./libraries/ChargeBufferLib.sol";
 import {LineLib} from "./libraries/LineLib.sol";
 import {Line, LineOutcome, LineStatus, LineTerms} from "./types/Line.sol";
 
+/// @title SettlementTreasury
+/// @notice Pays providers and fees out of the locks, within four bounds.
 contract SettlementTreasury is ISettlementTreasury {
     using LineLib for LineTerms;
 

@@ -14,6 +14,8 @@ import {BatchHeader} from "./types/BatchHeader.sol";
 import {Line} from "./types/Line.sol";
 import {UsageReceipt} from "./types/UsageReceipt.sol";
 
+/// @title UsageReceipts
+/// @notice Accepts threshold-signed batches, keeps their roots, and hands their lines to the treasury.
 contract UsageReceipts is IUsageReceipts, EIP712 {
     /// @dev How far the end of a window may be ahead of the chain's clock: aggregators do not run on it.
     uint256 private constant CLOCK_SKEW_MS = 15_000;
