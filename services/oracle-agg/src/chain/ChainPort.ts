@@ -41,8 +41,8 @@ export type ChainPort = {
   signingKeyOf(providerId: number, block: bigint): Promise<Address | null>;
   /** Hash of one published tariff version; zero when it was not published. */
   tariffHashOf(providerId: number, tariffVersion: number, block: bigint): Promise<Hex>;
-  /** ERC-1271: whether the contract at `account` accepts the signature. False for an account without code. */
-  isContractSignature(account: Address, hash: Hex, signature: Hex, block: bigint): Promise<boolean>;
+  /** Whether the account is a contract. The vault already asked it for the signature (ERC-1271) when it locked. */
+  hasCode(account: Address, block: bigint): Promise<boolean>;
   /** Sends the batch. Resolves with the transaction's hash once it is broadcast; rejects with SubmitRefused when the
    * contract refuses it, which includes that another replica was faster. */
   submit(batch: {

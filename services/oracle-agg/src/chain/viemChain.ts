@@ -1,0 +1,178 @@
+import {
+  capabilityAuthorityAbi,
+  creditVaultAbi,
+  providerRegistryAbi,
+  settlementTreasuryAbi,
+  usageReceiptsAbi,
+} from "@tac/contracts/abi";
+import { type Deployment, Line } from "@tac/protocol";
+import {
+  type Address,
+  BaseError,
+  ContractFunctionRevertedError,
+  createPublicClient,
+  createWalletClient,
+  defineChain,
+  fallback,
+  getAbiItem,
+  type Hex,
+  http,
+  zeroAddress,
+} from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import {
+  type ChainEvent,
+  type ChainPort,
+  ChainUnavailable,
+  type LockState,
+  SubmitRefused,
+} from "./ChainPort.ts";
+
+const LOCK_STATES: readonly LockState[] = ["none", "open", "closed"];
+/** Public endpoints refuse log queries over long ranges. */
+export const MAX_LOG_BLOCKS = 2_000n;
+const RPC_TIMEOUT_MS = 4_000;
+const GAS_MARGIN_PERCENT = 20n;
+
+export type ViemChainOptions = {
+  deployment: Deployment.Deployment;
+  rpcUrls: readonly string[];
+  submitterPrivateKey: Hex;
+  /** Blocks behind the head at which the replica acts; more than zero protects against reorganisations. */
+  confirmations: bigint;
+};
+
+const lower = (address: Address): Address => address.toLowerCase() as Address;
+
+const EVENTS = [
+  getAbiItem({ abi: creditVaultAbi, name: "Locked" }),
+  getAbiItem({ abi: usageReceiptsAbi, name: "BatchCommitted" }),
+  getAbiItem({ abi: settlementTreasuryAbi, name: "LineSettled" }),
+] as const;
+
+/** ChainPort over JSON-RPC: endpoints in order of preference, reads of one moment sent as one HTTP batch. */
+export const createViemChain = (options: ViemChainOptions): ChainPort => {
+  const { deployment, rpcUrls, submitterPrivateKey, confirmations } = options;
+  const chain = defineChain({
+    id: deployment.chainId,
+    name: `chain ${deployment.chainId}`,
+    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+    rpcUrls: { default: { http: [...rpcUrls] } },
+  });
+  const transport = fallback(
+    rpcUrls.map((url) => http(url, { batch: { batchSize: 200 }, timeout: RPC_TIMEOUT_MS, retryCount: 1 })),
+    { retryCount: 0 },
+  );
+  const client = createPublicClient({ chain, transport, cacheTime: 0 });
+  const account = privateKeyToAccount(submitterPrivateKey);
+  const wallet = createWalletClient({ account, chain, transport });
+  const receipts = { address: deployment.usageReceipts, abi: usageReceiptsAbi } as const;
+  const vault = { address: deployment.creditVault, abi: creditVaultAbi } as const;
+  const authority = { address: deployment.capabilityAuthority, abi: capabilityAuthorityAbi } as const;
+  const registry = { address: deployment.providerRegistry, abi: providerRegistryAbi } as const;
+
+  return {
+    head: () => reading(async () => (await client.getBlockNumber()) - confirmations),
+    events: (fromBlock, toBlock) =>
+      reading(async () => {
+        const address = [deployment.creditVault, deployment.usageReceipts, deployment.settlementTreasury];
+        const logs = await client.getLogs({ address, events: EVENTS, fromBlock, toBlock, strict: true });
+        return logs.map((log): ChainEvent => {
+          const at = {
+            blockNumber: log.blockNumber,
+            transactionHash: log.transactionHash,
+            logIndex: log.logIndex,
+          };
+          if (log.eventName === "Locked")
+            return { ...at, kind: "locked", jobId: log.args.jobId, capabilityHash: log.args.capabilityHash };
+          if (log.eventName === "BatchCommitted")
+            return { ...at, kind: "batch-committed", batchHash: log.args.batchHash, header: log.args.header };
+          const { jobId, providerId, outcome } = log.args;
+          return { ...at, kind: "line-settled", jobId, providerId, outcome };
+        });
+      }),
+    laneOf: (laneId, blockNumber) =>
+      reading(() =>
+        client.readContract({ ...receipts, functionName: "laneOf", args: [laneId], blockNumber }),
+      ),
+    gatewayTerm: (gateway, blockNumber) =>
+      reading(async () => {
+        const read = { ...authority, functionName: "gatewayTerm", args: [gateway], blockNumber } as const;
+        const [enrolledAt, removedAt] = await client.readContract(read);
+        return { enrolledAt: BigInt(enrolledAt), removedAt: BigInt(removedAt) };
+      }),
+    lockOf: (jobId, blockNumber) =>
+      reading(async () => {
+        const lock = await client.readContract({
+          ...vault,
+          functionName: "lockOf",
+          args: [jobId],
+          blockNumber,
+        });
+        return {
+          state: LOCK_STATES[lock.state] ?? "none",
+          tenant: lower(lock.tenant),
+          maxSpendNano: lock.maxSpendNano,
+          remainingNano: lock.remainingNano,
+        };
+      }),
+    revokedAt: ({ tenant, jobId, validAfter }, blockNumber) =>
+      reading(async () => {
+        const args = [tenant, jobId, validAfter] as const;
+        return BigInt(
+          await client.readContract({ ...authority, functionName: "revokedAt", args, blockNumber }),
+        );
+      }),
+    signingKeyOf: (providerId, blockNumber) =>
+      reading(async () => {
+        const read = { ...registry, functionName: "providerOf", args: [providerId], blockNumber } as const;
+        const { signingKey } = await client.readContract(read);
+        return signingKey === zeroAddress ? null : lower(signingKey);
+      }).catch((error: unknown) => {
+        if (revertNameOf(error) === "ProviderRegistry_UnknownProvider") return null;
+        throw error;
+      }),
+    tariffHashOf: (providerId, tariffVersion, blockNumber) =>
+      reading(() =>
+        client.readContract({
+          ...registry,
+          functionName: "tariffHashOf",
+          args: [providerId, tariffVersion],
+          blockNumber,
+        }),
+      ),
+    hasCode: (address, blockNumber) =>
+      reading(async () => ((await client.getCode({ address, blockNumber })) ?? "0x") !== "0x"),
+    submit: async ({ header, lines, signature, publicKey }) => {
+      const args = [header, lines.map(Line.toAbi), signature, publicKey] as const;
+      const call = { ...receipts, functionName: "submit", args, account } as const;
+      try {
+        const estimate = await client.estimateContractGas(call);
+        return await wallet.writeContract({
+          ...call,
+          gas: estimate + (estimate * GAS_MARGIN_PERCENT) / 100n,
+        });
+      } catch (error) {
+        const reason = revertNameOf(error);
+        if (reason !== null) throw new SubmitRefused(reason, { cause: error });
+        throw new ChainUnavailable("The batch could not be sent to any endpoint.", { cause: error });
+      }
+    },
+  };
+};
+
+/** The name of the contract's error, "unknown" for one that is not in the ABI, null when no contract refused. */
+const revertNameOf = (error: unknown): string | null => {
+  const cause = error instanceof ChainUnavailable ? error.cause : error;
+  if (!(cause instanceof BaseError)) return null;
+  const reverted = cause.walk((inner) => inner instanceof ContractFunctionRevertedError);
+  return reverted instanceof ContractFunctionRevertedError ? (reverted.data?.errorName ?? "unknown") : null;
+};
+
+const reading = async <T>(read: () => Promise<T>): Promise<T> => {
+  try {
+    return await read();
+  } catch (error) {
+    throw new ChainUnavailable("No endpoint answered the read.", { cause: error });
+  }
+};

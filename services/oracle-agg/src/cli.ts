@@ -1,0 +1,56 @@
+import { writeFileSync } from "node:fs";
+import { fetchJson } from "@tac/kit";
+import { Command } from "commander";
+import { z } from "zod";
+import { httpDkgPeer } from "./dkg/httpPeer.ts";
+import { runCeremony } from "./dkg/runCeremony.ts";
+import { loadAggregatorSet } from "./keys/AggregatorSet.ts";
+
+const program = new Command("oracle-agg").description("Operate the aggregator replicas of one lane.");
+
+program
+  .command("dkg")
+  .description("Hold the dealerless key ceremony among running replicas, or go on with one that broke off.")
+  .requiredOption("--aggregators-file <file>", "the file every replica has as AGGREGATORS_FILE")
+  .requiredOption("--out <file>", "where to write the group key that openLane and rotateKey take")
+  .action(async ({ aggregatorsFile, out }: { aggregatorsFile: string; out: string }) => {
+    const set = loadAggregatorSet(aggregatorsFile);
+    const key = await runCeremony(
+      set,
+      set.replicas.map(({ url }) => httpDkgPeer(url)),
+    );
+    writeFileSync(out, `${JSON.stringify(key, null, 2)}\n`);
+    process.stdout.write(
+      `The group key of lane ${key.laneId} is in ${out} (transcript ${key.transcriptHash}).\n`,
+    );
+  });
+
+program
+  .command("status")
+  .description("Show how far each replica is.")
+  .requiredOption("--aggregators-file <file>", "the file every replica has as AGGREGATORS_FILE")
+  .action(async ({ aggregatorsFile }: { aggregatorsFile: string }) => {
+    const set = loadAggregatorSet(aggregatorsFile);
+    const statuses = await Promise.all(
+      set.replicas.map(async ({ id, url }) => {
+        try {
+          return await fetchJson(new URL("/v1/status", url).href, {
+            schema: z.looseObject({ replica: z.number() }),
+          });
+        } catch (error) {
+          return {
+            replica: id,
+            state: "unreachable",
+            problem: error instanceof Error ? error.message : String(error),
+          };
+        }
+      }),
+    );
+    process.stdout.write(`${JSON.stringify(statuses, null, 2)}\n`);
+    if (statuses.some(({ state }) => state !== "running")) process.exitCode = 1;
+  });
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

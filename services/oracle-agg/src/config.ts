@@ -1,0 +1,51 @@
+import { configFields, loadConfig } from "@tac/kit";
+import type { Address } from "viem";
+import { z } from "zod";
+
+const addresses = z
+  .string()
+  .transform((list) => list.split(",").map((address) => address.trim()))
+  .pipe(z.array(z.string().regex(/^0x[0-9a-f]{40}$/)).min(1))
+  .transform((list) => list.map((address) => address as Address));
+
+/** What one replica reads from its environment. */
+const shape = {
+  HOST: configFields.host,
+  PORT: configFields.port(9101),
+  LOG_LEVEL: configFields.logLevel,
+  DATABASE_URL: configFields.databaseUrl,
+  REPLICA_ID: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(255)
+    .describe("this replica's id in AGGREGATORS_FILE, from 1"),
+  AGGREGATORS_FILE: configFields.filePath.describe("the JSON file that lists the replicas and the threshold"),
+  NODE_KEY_FILE: configFields.filePath.describe("the JSON file with this replica's two private JWKs"),
+  KEY_FILE: configFields.filePath.describe("where this replica keeps its share of the group key"),
+  DEPLOYMENT_FILE: configFields.filePath.describe(
+    "the JSON file with the contracts' addresses; may appear later",
+  ),
+  RPC_URLS: configFields.rpcUrls,
+  SUBMITTER_PRIVATE_KEY: configFields.privateKey,
+  GATEWAYS_FILE: configFields.filePath.describe("the JSON file that lists the gateways"),
+  TARIFF_URL: configFields.httpUrl,
+  TARIFF_SIGNERS: addresses.describe("the addresses whose quotes count, separated by commas"),
+  WINDOW_MS: z.coerce.number().int().min(100).default(2_000).describe("the least time between two batches"),
+  LEADER_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .min(500)
+    .default(3_000)
+    .describe("how long a leader has before the next one takes over"),
+  CONFIRMATIONS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe("how many blocks behind the chain's head the replica acts"),
+};
+
+export const loadReplicaConfig = (env = process.env) => loadConfig(shape, env);
+
+export type ReplicaConfig = ReturnType<typeof loadReplicaConfig>;

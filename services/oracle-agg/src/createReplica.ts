@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createPool, ensureDatabase, type Logger, migrate, type Pool } from "@tac/kit";
+import { Deployment, Wire } from "@tac/protocol";
+import type { ChainPort } from "./chain/ChainPort.ts";
+import { FeedPuller } from "./feed/FeedPuller.ts";
+import type { GatewayPort } from "./feed/GatewayPort.ts";
+import { createTariffSource, type TariffSource } from "./feed/TariffSource.ts";
+import type { AggregatorSet } from "./keys/AggregatorSet.ts";
+import type { KeyShare } from "./keys/KeyShare.ts";
+import type { NodeKey } from "./keys/NodeKey.ts";
+import { createPeerPort } from "./peers/PeerPort.ts";
+import type { Context } from "./replica/Context.ts";
+import type { ReplicaMetrics } from "./replica/ReplicaMetrics.ts";
+import { type Cadence, DEFAULT_CADENCE, type Replica, startReplica } from "./replica.ts";
+import { BatchStore } from "./store/BatchStore.ts";
+import { DeliveryStore } from "./store/DeliveryStore.ts";
+import { FeedStore } from "./store/FeedStore.ts";
+
+export type ReplicaOptions = {
+  replica: number;
+  set: AggregatorSet;
+  nodeKey: NodeKey;
+  key: KeyShare;
+  deployment: Deployment.Deployment;
+  databaseUrl: string;
+  tariffSigners: readonly `0x${string}`[];
+  windowMs: number;
+  leaderTimeoutMs: number;
+  chain: ChainPort;
+  gateways: readonly GatewayPort[];
+  /** Where tariff documents come from: a service's URL, or anything that finds one by its hash. */
+  tariffs: string | TariffSource;
+  logger: Logger;
+  metrics: ReplicaMetrics;
+  cadence?: Cadence;
+};
+
+const MIGRATIONS = join(import.meta.dirname, "..", "migrations");
+
+/** Reads DEPLOYMENT_FILE, or null while it does not exist. */
+export const readDeployment = (file: string): Deployment.Deployment | null =>
+  existsSync(file) ? Wire.parse(Deployment.schema, JSON.parse(readFileSync(file, "utf8"))) : null;
+
+/** Opens the store and starts a replica on it; stopping the replica closes the store and the gateways. */
+export const createReplica = async (options: ReplicaOptions): Promise<Replica> => {
+  const { set, replica, nodeKey, deployment, gateways, logger, databaseUrl } = options;
+  await ensureDatabase(databaseUrl);
+  const pool: Pool = createPool({
+    url: databaseUrl,
+    onIdleError: (error) => logger.warn({ err: error }, "idle database connection lost"),
+  });
+  try {
+    await migrate(pool, MIGRATIONS);
+    const feeds = new FeedStore(pool);
+    const domains = Deployment.domains(deployment);
+    const tariffs =
+      typeof options.tariffs === "string" ? createTariffSource(options.tariffs, feeds) : options.tariffs;
+    const identity = { peer: String(replica), nodeKey: nodeKey.signing };
+    const context: Context = {
+      replica,
+      set,
+      key: options.key,
+      deployment,
+      domains,
+      chain: options.chain,
+      feeds,
+      batches: new BatchStore(pool),
+      deliveries: new DeliveryStore(pool),
+      gateways,
+      pullers: gateways.map(
+        (gateway) =>
+          new FeedPuller({
+            gateway,
+            store: feeds,
+            tariffs,
+            domains,
+            tariffSigners: new Set(options.tariffSigners),
+            logger,
+          }),
+      ),
+      peers: set.replicas
+        .filter(({ id }) => id !== replica)
+        .map(({ id, url }) => createPeerPort(id, url, set.laneId, identity)),
+      windowMs: BigInt(options.windowMs),
+      leaderTimeoutMs: BigInt(options.leaderTimeoutMs),
+      nowMs: () => BigInt(Date.now()),
+      logger,
+      metrics: options.metrics,
+    };
+    const running = await startReplica(context, options.cadence ?? DEFAULT_CADENCE);
+    return {
+      ...running,
+      stop: async () => {
+        await running.stop();
+        await Promise.all(gateways.map((gateway) => gateway.close()));
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+};

@@ -1,0 +1,123 @@
+import type { Logger } from "@tac/kit";
+import { type Deployment, FeedEvent, ProtocolError } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import type { Job } from "../rules/Job.ts";
+import { TokenCache } from "../rules/TokenCache.ts";
+import { jobIdOf, tariffNeeded, type Validated, validateEvent } from "../rules/validateEvent.ts";
+import type { FeedCursor, FeedState, FeedStore } from "../store/FeedStore.ts";
+import type { GatewayPort } from "./GatewayPort.ts";
+import type { TariffSource } from "./TariffSource.ts";
+
+const PAGE_EVENTS = 500;
+
+export type FeedPullerOptions = {
+  gateway: GatewayPort;
+  store: FeedStore;
+  tariffs: TariffSource;
+  domains: Deployment.Domains;
+  tariffSigners: ReadonlySet<Address>;
+  logger: Logger;
+};
+
+/**
+ * Pulls one gateway's feed by cursor and validates each event as it arrives. A feed whose hash chain or head signature
+ * is broken is pulled no further until an operator has looked at it: its gateway says two things at once.
+ */
+export class FeedPuller {
+  readonly #options: FeedPullerOptions;
+  readonly #tokens = new TokenCache();
+  #running: Promise<boolean> | null = null;
+
+  constructor(options: FeedPullerOptions) {
+    this.#options = options;
+  }
+
+  get address(): Address {
+    return this.#options.gateway.address;
+  }
+
+  /** Pulls one page. True when the feed has more. Calls at the same time share one pull. */
+  pull(): Promise<boolean> {
+    this.#running ??= this.#pullPage().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #pullPage(): Promise<boolean> {
+    const { gateway, store } = this.#options;
+    const state = await this.#state();
+    if (state.stoppedReason !== null) return false;
+    const page = await gateway.page(state.pulled.seq, PAGE_EVENTS);
+    const problem = this.#problemOf(page, state);
+    if (problem !== null) {
+      this.#options.logger.error({ gateway: gateway.address, problem }, "feed stopped");
+      await store.stopFeed(gateway.address, problem);
+      return false;
+    }
+    const entries = await this.#validate(page.events);
+    await store.append(state.pulled, entries, page.head.seq);
+    return page.events.length > 0 && (page.events.at(-1)?.seq ?? 0n) < page.head.seq;
+  }
+
+  async #state(): Promise<FeedState> {
+    const { gateway, store } = this.#options;
+    const find = (states: FeedState[]) => states.find(({ pulled }) => pulled.gateway === gateway.address);
+    const known = find(await store.feeds());
+    if (known !== undefined) return known;
+    await store.ensureFeed(gateway.address);
+    const created = find(await store.feeds());
+    if (created === undefined) throw new Error(`The feed of ${gateway.address} could not be created.`);
+    return created;
+  }
+
+  #problemOf({ events, head }: FeedEvent.FeedPage, { pulled, committed, headSeq }: FeedState): string | null {
+    const { gateway, domains } = this.#options;
+    if (head.gateway !== gateway.address) return "the head is of another gateway";
+    if (FeedEvent.recoverHead(head, domains.usageReceipts) !== gateway.address)
+      return "the head is not signed by the gateway";
+    if (head.seq < pulled.seq || head.seq < headSeq)
+      return `the head went back from ${headSeq} to ${head.seq}`;
+    let end: FeedCursor;
+    try {
+      end = FeedEvent.verifyChain(events, pulled);
+    } catch (error) {
+      if (error instanceof ProtocolError) return `the hash chain is broken: ${error.message}`;
+      throw error;
+    }
+    if (end.seq > head.seq) return `events run past the signed head ${head.seq}`;
+    if (end.seq === head.seq && end.hash !== head.hash)
+      return "the signed head has another hash than its event";
+    const atCommitted = [pulled, ...events].find(({ seq }) => seq === committed.seq);
+    if (committed.seq > 0n && atCommitted !== undefined && atCommitted.hash !== committed.hash)
+      return `event ${committed.seq} is not the one a committed batch names`;
+    return null;
+  }
+
+  async #validate(events: readonly FeedEvent.FeedEvent[]) {
+    const { gateway, store, tariffs, domains, tariffSigners } = this.#options;
+    const jobs: Map<Hex, Job> = await store.jobsOf(gateway.address, [...new Set(events.map(jobIdOf))]);
+    const entries: { event: FeedEvent.FeedEvent; verdict: Validated }[] = [];
+    for (const event of events) {
+      const job = jobs.get(jobIdOf(event)) ?? null;
+      const tariffHash = tariffNeeded(event, job);
+      const tariff = tariffHash === null ? null : await tariffs(tariffHash);
+      const verdict = validateEvent(event, {
+        domains,
+        tariffSigners,
+        job,
+        tariff,
+        origins: gateway.origins,
+        tokens: this.#tokens,
+      });
+      if (verdict.opened !== undefined) jobs.set(verdict.opened.jobId, verdict.opened);
+      if (!verdict.ok)
+        this.#options.logger.warn(
+          { gateway: gateway.address, seq: event.seq, code: verdict.code, reason: verdict.reason },
+          "event refused",
+        );
+      entries.push({ event, verdict });
+    }
+    return entries;
+  }
+}

@@ -1,0 +1,130 @@
+import type { App } from "@tac/kit";
+import { parseParams } from "@tac/kit";
+import { Errors, MerkleTree, UsageReceipt, Wire } from "@tac/protocol";
+import { z } from "zod";
+import type { AggregatorSet } from "../keys/AggregatorSet.ts";
+import type { KeyShare } from "../keys/KeyShare.ts";
+import { type Runtime, Waiting } from "../Runtime.ts";
+import { keyHashOf } from "../replica/Context.ts";
+import type { Replica } from "../replica.ts";
+import { batchBodyToJson, signedReceiptToJson } from "../store/content.ts";
+
+const MAX_REJECTIONS = 1_000;
+
+export type PublicRoutesOptions = {
+  runtime: Runtime;
+  set: AggregatorSet;
+  replica: number;
+  readKey: () => KeyShare | null;
+};
+
+/** What anyone may read: batches, receipts with their proofs, rejections, the group's public key. */
+export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: PublicRoutesOptions): void => {
+  const running = (): Replica => {
+    try {
+      return runtime.replica();
+    } catch (cause) {
+      throw Errors.fromCode("store_unavailable", { detail: "The replica is not running yet.", cause });
+    }
+  };
+
+  app.get("/v1/batches/:batchNumber", async (request) => {
+    const { batchNumber } = parseParams(z.object({ batchNumber: Wire.uint64 }), request.params);
+    const { lane } = parseParams(
+      z.object({ lane: z.coerce.number().int().default(set.laneId) }),
+      request.query,
+    );
+    const body = lane === set.laneId ? await running().context.batches.batch(batchNumber) : null;
+    if (body === null)
+      throw Errors.fromCode("not_settled", {
+        detail: `Batch ${batchNumber} of lane ${lane} is not committed here.`,
+      });
+    return batchBodyToJson(body);
+  });
+
+  app.get("/v1/receipts/:receiptId", async (request) => {
+    const { receiptId } = parseParams(z.object({ receiptId: Wire.bytes32 }), request.params);
+    const { batches } = running().context;
+    const batchNumber = await batches.batchOfReceipt(receiptId);
+    const body = batchNumber === null ? null : await batches.batch(batchNumber);
+    if (batchNumber === null || body === null)
+      throw Errors.fromCode("not_settled", { detail: `Receipt ${receiptId} is in no committed batch yet.` });
+    const index = body.receipts.findIndex(({ receipt }) => receipt.receiptId === receiptId);
+    const settled = body.receipts[index];
+    if (settled === undefined) throw new Error(`Batch ${batchNumber} lacks receipt ${receiptId}.`);
+    const leaves = body.receipts.map(({ receipt }) => UsageReceipt.leaf(receipt));
+    return {
+      ...signedReceiptToJson(settled),
+      batchNumber: batchNumber.toString(),
+      proof: MerkleTree.proof(leaves, index),
+    };
+  });
+
+  app.get("/v1/rejections", async () => {
+    const rejections = await running().context.feeds.rejections(MAX_REJECTIONS);
+    return rejections.map((rejection) => ({ ...rejection, seq: rejection.seq.toString() }));
+  });
+
+  app.get("/v1/key", async () => {
+    const key = readKey();
+    if (key === null)
+      throw Errors.fromCode("store_unavailable", { detail: "The key ceremony has not been held yet." });
+    const { groupPublicKey, possessionProof, publicShares, threshold, transcriptHash } = key;
+    const keyEpoch = await epochOf(runtime, key);
+    return { groupPublicKey, possessionProof, publicShares, threshold, keyEpoch, transcriptHash };
+  });
+
+  app.get("/v1/status", async () => {
+    const key = readKey();
+    const shared = { replica, laneId: set.laneId, threshold: set.threshold, replicas: set.replicas.length };
+    try {
+      return {
+        ...shared,
+        hasKey: key !== null,
+        state: "running",
+        ...(await describeReplica(runtime.replica())),
+      };
+    } catch (error) {
+      if (!(error instanceof Waiting)) throw error;
+      return { ...shared, hasKey: key !== null, state: error.name };
+    }
+  });
+};
+
+/** The epoch in which the lane's key is ours; null while it is not on chain. */
+const epochOf = async (runtime: Runtime, key: KeyShare): Promise<number | null> => {
+  try {
+    const { context, follower } = runtime.replica();
+    const block = follower.followed ?? (await follower.follow());
+    const lane = await context.chain.laneOf(context.set.laneId, block);
+    return lane.keyHash === keyHashOf(key) ? lane.keyEpoch : null;
+  } catch (error) {
+    if (error instanceof Waiting) return null;
+    throw error;
+  }
+};
+
+const describeReplica = async ({ context, follower }: Replica) => {
+  const { feeds, batches, deliveries, nowMs } = context;
+  const [states, applied, oldest, events, undelivered] = await Promise.all([
+    feeds.feeds(),
+    batches.lastApplied(),
+    feeds.oldestPendingMs(),
+    feeds.pendingCount(),
+    deliveries.pendingCount(),
+  ]);
+  return {
+    followedBlock: follower.followed?.toString() ?? null,
+    lastBatchNumber: applied?.batchNumber.toString() ?? null,
+    receiptLagMs: oldest === null ? 0 : Number(nowMs() - oldest),
+    pendingEvents: events,
+    pendingDeliveries: undelivered,
+    feeds: states.map(({ pulled, committed, headSeq, stoppedReason }) => ({
+      gateway: pulled.gateway,
+      pulledSeq: pulled.seq.toString(),
+      committedSeq: committed.seq.toString(),
+      headSeq: headSeq.toString(),
+      stoppedReason,
+    })),
+  };
+};

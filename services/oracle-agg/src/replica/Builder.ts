@@ -1,0 +1,87 @@
+import type { BatchHeader, Sources } from "@tac/protocol";
+import type { Lane } from "../chain/ChainPort.ts";
+import { readFacts } from "../chain/readFacts.ts";
+import type { Job } from "../rules/Job.ts";
+import { differences, type FeedSlice, type Plan, planBatch } from "../rules/plan.ts";
+import type { FeedState } from "../store/FeedStore.ts";
+import type { Context } from "./Context.ts";
+
+/** Events a plan looks at per gateway; refused ones count, so that a feed full of them stays bounded work. */
+const MAX_EVENTS = 20_000;
+
+/** Reads what a batch is built from, and builds it. */
+export class Builder {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The next batch from all this replica holds, or null when there is nothing to settle. */
+  async plan(
+    lane: Lane,
+    chainBlock: bigint,
+    windowEndMs: bigint,
+    curableAfterMs: bigint,
+  ): Promise<Plan | null> {
+    const known = new Set(this.#context.gateways.map(({ address }) => address));
+    const states = (await this.#context.feeds.feeds()).filter(({ pulled }) => known.has(pulled.gateway));
+    const slices = await Promise.all(
+      states.map(({ committed, pulled }) => this.#slice(committed, pulled.seq)),
+    );
+    return this.#build(lane, chainBlock, windowEndMs, curableAfterMs, slices);
+  }
+
+  /** The batch of exactly these sources, built anew, and how it differs from the proposed header. */
+  async rebuild(
+    lane: Lane,
+    header: BatchHeader.BatchHeader,
+    sources: Sources.Sources,
+    states: readonly FeedState[],
+    curableAfterMs: bigint,
+  ): Promise<{ plan: Plan | null; problems: string[] }> {
+    const slices = await Promise.all(
+      sources.ranges.map(({ gateway, toSeq }) => {
+        const state = states.find(({ committed }) => committed.gateway === gateway);
+        if (state === undefined) throw new Error(`There is no feed of ${gateway}.`);
+        return this.#slice(state.committed, toSeq);
+      }),
+    );
+    const plan = await this.#build(lane, sources.chainBlock, header.windowEnd, curableAfterMs, slices);
+    return { plan, problems: differences({ header, sources }, plan) };
+  }
+
+  async #slice(committed: FeedState["committed"], toSeq: bigint): Promise<FeedSlice> {
+    const { gateway, seq, hash } = committed;
+    const events = await this.#context.feeds.candidates(gateway, seq, toSeq, MAX_EVENTS);
+    return { gateway, fromSeq: seq, fromHash: hash, events };
+  }
+
+  async #build(
+    lane: Lane,
+    chainBlock: bigint,
+    windowEndMs: bigint,
+    curableAfterMs: bigint,
+    slices: readonly FeedSlice[],
+  ): Promise<Plan | null> {
+    const { set, domains, chain, batches, feeds } = this.#context;
+    const candidates = slices.flatMap(({ events }) => events);
+    if (candidates.length === 0) return null;
+    const jobs: Job[] = [];
+    for (const { gateway, events } of slices) {
+      const jobIds = [...new Set(events.map(({ jobId }) => jobId))];
+      jobs.push(...(await feeds.jobsOf(gateway, jobIds)).values());
+    }
+    const facts = await readFacts({ chain, batches }, chainBlock, candidates, jobs);
+    return planBatch({
+      domain: domains.usageReceipts,
+      laneId: set.laneId,
+      lane,
+      chainBlock,
+      windowEndMs,
+      curableAfterMs,
+      feeds: slices,
+      facts,
+    });
+  }
+}

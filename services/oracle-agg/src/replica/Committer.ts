@@ -1,0 +1,138 @@
+import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
+import type { Application, Committed } from "../store/BatchStore.ts";
+import { type BatchBody, contentOf } from "../store/content.ts";
+import type { Builder } from "./Builder.ts";
+import { type Context, describe } from "./Context.ts";
+
+/** Replicas tell gateways one after the other, because the first one's word is enough. */
+const DELIVERY_STAGGER_MS = 1_500n;
+
+/** Applies batches the chain committed, in order: from the proposal this replica signed, or else from a peer. */
+export class Committer {
+  readonly #context: Context;
+  readonly #builder: Builder;
+  #running: Promise<void> | null = null;
+
+  constructor(context: Context, builder: Builder) {
+    this.#context = context;
+    this.#builder = builder;
+  }
+
+  /** Applies all that can be applied now. Rejects when a batch's content cannot be had from anybody yet. */
+  commitAll(): Promise<void> {
+    this.#running ??= this.#commitAll().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #commitAll(): Promise<void> {
+    const { batches, metrics, logger, set, replica, nowMs } = this.#context;
+    for (let next = await batches.nextUnapplied(); next !== null; next = await batches.nextUnapplied()) {
+      const application = await this.#applicationOf(next);
+      const { batchNumber, receiptCount } = next.header;
+      const count = BigInt(set.replicas.length);
+      const rank = (BigInt(replica - 1) + count - (batchNumber % count)) % count;
+      await batches.apply(next, application, nowMs() + rank * DELIVERY_STAGGER_MS);
+      metrics.batches.inc();
+      logger.info(
+        { batchNumber, batchHash: next.batchHash, receiptCount, transactionHash: next.transactionHash },
+        "batch committed",
+      );
+    }
+  }
+
+  async #applicationOf(committed: Committed): Promise<Application> {
+    const { batches } = this.#context;
+    const { batchNumber } = committed.header;
+    const proposals = await batches.proposals(batchNumber);
+    const own = proposals.find(({ batchHash }) => batchHash === committed.batchHash);
+    if (own === undefined) {
+      const body = await this.#fromPeers(committed);
+      return { ...body, content: await this.#recompute(committed, body) };
+    }
+    const { sources, content, groupSignature, partials } = own;
+    if (groupSignature !== null) return { sources, content, signature: groupSignature, partials };
+    try {
+      const { signature, partials: theirs } = await this.#fromPeers(committed);
+      return { sources, content, signature, partials: theirs };
+    } catch (error) {
+      // The content is known and the chain verified the signature, so its bytes are not worth a standstill.
+      this.#context.logger.warn({ err: error, batchNumber }, "no peer has the group's signature");
+      return { sources, content, signature: null, partials: [] };
+    }
+  }
+
+  async #fromPeers(committed: Committed): Promise<Application> {
+    const problems: string[] = [];
+    for (const peer of this.#context.peers) {
+      try {
+        return this.#checked(await peer.batch(committed.header.batchNumber), committed);
+      } catch (error) {
+        problems.push(`replica ${peer.id}: ${describe(error)}`);
+      }
+    }
+    throw new Error(`No peer has batch ${committed.header.batchNumber}: ${problems.join("; ")}`);
+  }
+
+  #checked(body: BatchBody, committed: Committed): Application {
+    const { key, domains } = this.#context;
+    const { header } = committed;
+    const leaves = body.receipts.map(({ receipt }) => UsageReceipt.leaf(receipt));
+    const root = leaves.length === 0 ? header.receiptsRoot : MerkleTree.root(leaves);
+    const isSame =
+      BatchHeader.hash(body.header, domains.usageReceipts) === committed.batchHash &&
+      Sources.hash(body.sources) === header.sourcesHash &&
+      Line.hash(body.lines) === header.linesHash &&
+      leaves.length === header.receiptCount &&
+      root === header.receiptsRoot;
+    if (!isSame) throw new Error("the batch is not the one the chain committed");
+    const forged = body.receipts.find(
+      ({ receipt, receiptSignature }) =>
+        UsageReceipt.recover(receipt, receiptSignature, domains.usageReceipts) !== receipt.gateway,
+    );
+    if (forged !== undefined)
+      throw new Error(`receipt ${forged.receipt.receiptId} is not signed by its gateway`);
+    const isSigned =
+      body.signature !== null && ThresholdBls.verify(committed.batchHash, body.signature, key.groupPublicKey);
+    return {
+      sources: body.sources,
+      content: { lines: body.lines, receipts: body.receipts, refused: [] },
+      signature: isSigned ? body.signature : null,
+      partials: isSigned ? body.partials : [],
+    };
+  }
+
+  /** Why events were left out, found by building the batch anew; the chain stays right when that is not possible. */
+  async #recompute(committed: Committed, { content, sources }: Application): Promise<Application["content"]> {
+    const { feeds, logger, metrics } = this.#context;
+    const { header } = committed;
+    try {
+      const states = await feeds.feeds();
+      const hasAll = sources.ranges.every(({ gateway, fromSeq, toSeq }) =>
+        states.some(
+          ({ pulled, committed: cursor }) =>
+            pulled.gateway === gateway && pulled.seq >= toSeq && cursor.seq === fromSeq,
+        ),
+      );
+      if (!hasAll) return content;
+      const lane = {
+        nextBatchNumber: header.batchNumber,
+        lastWindowEnd: header.windowStart,
+        keyEpoch: header.keyEpoch,
+        lastBatchHash: header.previousBatchHash,
+        keyHash: header.previousBatchHash,
+      };
+      const { plan, problems } = await this.#builder.rebuild(lane, header, sources, states, header.windowEnd);
+      if (plan !== null && problems.length === 0) return contentOf(plan);
+      metrics.divergences.inc();
+      logger.error(
+        { batchNumber: header.batchNumber, problems },
+        "the group committed a batch we build otherwise",
+      );
+    } catch (error) {
+      logger.warn({ err: error, batchNumber: header.batchNumber }, "a missed batch could not be built anew");
+    }
+    return content;
+  }
+}

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type Loop = { stop(): Promise<void> };
+
+const MAX_BACKOFF_MS = 10_000;
+
+/**
+ * Repeats a step until stopped, waiting `idleMs` between steps, or not at all when the step returns true for more work.
+ * A step that fails is reported and tried again after a wait that doubles up to ten seconds.
+ */
+export const startLoop = (
+  { idleMs, onError }: { idleMs: number; onError: (error: unknown) => void },
+  step: () => Promise<boolean>,
+): Loop => {
+  const controller = new AbortController();
+  const pause = async (ms: number): Promise<void> => {
+    await sleep(ms, undefined, { signal: controller.signal }).catch((error: Error) => {
+      if (error.name !== "AbortError") throw error;
+    });
+  };
+  const run = async (): Promise<void> => {
+    let backoffMs = idleMs;
+    while (!controller.signal.aborted) {
+      try {
+        const hasMore = await step();
+        backoffMs = idleMs;
+        if (!hasMore) await pause(idleMs);
+      } catch (error) {
+        onError(error);
+        backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(100, backoffMs * 2));
+        await pause(backoffMs);
+      }
+    }
+  };
+  const done = run();
+  return {
+    stop: async () => {
+      controller.abort();
+      await done;
+    },
+  };
+};

@@ -1,0 +1,240 @@
+import { type Pool, withTransaction } from "@tac/kit";
+import { Capability, FeedEvent, Quote, Tariff, UsageReceipt, Wire } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import type { Job } from "../rules/Job.ts";
+import type { Candidate } from "../rules/settle.ts";
+import type { RejectionCode } from "../rules/Verdict.ts";
+import { jobIdOf, type Validated } from "../rules/validateEvent.ts";
+
+export type FeedCursor = { gateway: Address; seq: bigint; hash: Hex };
+
+export type FeedState = {
+  pulled: FeedCursor;
+  committed: FeedCursor;
+  headSeq: bigint;
+  /** Why the feed is pulled no further; null while it is sound. */
+  stoppedReason: string | null;
+};
+
+export type Rejection = { gateway: Address; seq: bigint; code: RejectionCode; reason: string };
+
+type FeedRow = {
+  gateway: Address;
+  pulled_seq: bigint;
+  pulled_hash: Hex;
+  committed_seq: bigint;
+  committed_hash: Hex;
+  head_seq: bigint;
+  stopped_reason: string | null;
+};
+
+type EventRow = {
+  gateway: Address;
+  seq: bigint;
+  hash: Hex;
+  recorded_at_ms: bigint;
+  kind: Candidate["kind"];
+  job_id: Hex;
+  receipt: unknown;
+  receipt_signature: Hex | null;
+  report_signer: Address | null;
+  code: RejectionCode | null;
+  reason: string | null;
+};
+
+/** What this replica pulled and validated. Events are written once and never altered but for their outcome. */
+export class FeedStore {
+  readonly #pool: Pool;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  async ensureFeed(gateway: Address): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO feeds (gateway, pulled_hash, committed_hash) VALUES ($1, $2, $2) ON CONFLICT DO NOTHING`,
+      [gateway, FeedEvent.FIRST_PREVIOUS_HASH],
+    );
+  }
+
+  async feeds(): Promise<FeedState[]> {
+    const { rows } = await this.#pool.query<FeedRow>("SELECT * FROM feeds ORDER BY gateway");
+    return rows.map((row) => ({
+      pulled: { gateway: row.gateway, seq: row.pulled_seq, hash: row.pulled_hash },
+      committed: { gateway: row.gateway, seq: row.committed_seq, hash: row.committed_hash },
+      headSeq: row.head_seq,
+      stoppedReason: row.stopped_reason,
+    }));
+  }
+
+  async stopFeed(gateway: Address, reason: string): Promise<void> {
+    await this.#pool.query("UPDATE feeds SET stopped_reason = $2 WHERE gateway = $1", [gateway, reason]);
+  }
+
+  /** Appends validated events and moves the cursor, in one transaction; nothing when another writer was faster. */
+  async append(
+    cursor: FeedCursor,
+    entries: readonly { event: FeedEvent.FeedEvent; verdict: Validated }[],
+    headSeq: bigint,
+  ): Promise<boolean> {
+    const last = entries.at(-1)?.event;
+    return withTransaction(this.#pool, async (transaction) => {
+      const moved = await transaction.query(
+        `UPDATE feeds SET pulled_seq = $3, pulled_hash = $4, head_seq = greatest(head_seq, $5)
+          WHERE gateway = $1 AND pulled_seq = $2`,
+        [cursor.gateway, cursor.seq, last?.seq ?? cursor.seq, last?.hash ?? cursor.hash, headSeq],
+      );
+      if (moved.rowCount === 0) return false;
+      const opened = entries.flatMap(({ verdict }) => verdict.opened ?? []);
+      for (const job of opened)
+        await transaction.query(
+          `INSERT INTO jobs (gateway, job_id, opened_seq, capability_hash, is_eoa_signed, opening)
+           VALUES ($1, $2, $3, $4, $5, $6)`,
+          [job.gateway, job.jobId, job.openedSeq, job.capabilityHash, job.isEoaSigned, openingToJson(job)],
+        );
+      if (entries.length > 0) await transaction.query(INSERT_EVENTS, eventColumns(entries));
+      await transaction.query(COVER_LATE_EVENTS, [cursor.gateway, cursor.seq]);
+      return true;
+    });
+  }
+
+  /** The job of each id that this gateway's feed opened. */
+  async jobsOf(gateway: Address, jobIds: readonly Hex[]): Promise<Map<Hex, Job>> {
+    const { rows } = await this.#pool.query<{
+      job_id: Hex;
+      opened_seq: bigint;
+      capability_hash: Hex;
+      is_eoa_signed: boolean;
+      opening: Record<string, unknown>;
+    }>("SELECT * FROM jobs WHERE gateway = $1 AND job_id = ANY($2)", [gateway, jobIds]);
+    return new Map(
+      rows.map((row) => [
+        row.job_id,
+        {
+          gateway,
+          jobId: row.job_id,
+          openedSeq: row.opened_seq,
+          capabilityHash: row.capability_hash,
+          isEoaSigned: row.is_eoa_signed,
+          capability: Wire.parse(Capability.schema, row.opening.capability),
+          capabilitySignature: Wire.parse(Wire.accountSignature, row.opening.capabilitySignature),
+          signedQuote: Wire.parse(Quote.signedSchema, row.opening.signedQuote),
+        },
+      ]),
+    );
+  }
+
+  /** Events after `fromSeq` up to `toSeq`, ascending, at most `limit`. */
+  async candidates(gateway: Address, fromSeq: bigint, toSeq: bigint, limit: number): Promise<Candidate[]> {
+    const { rows } = await this.#pool.query<EventRow>(
+      `SELECT gateway, seq, hash, recorded_at_ms, kind, job_id, report_signer, code, reason,
+              body->'receipt' AS receipt, body->>'receiptSignature' AS receipt_signature
+         FROM events WHERE gateway = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`,
+      [gateway, fromSeq, toSeq, limit],
+    );
+    return rows.map(toCandidate);
+  }
+
+  /** When the oldest event was recorded that may be settled and that no batch covers; null when there is none. */
+  async oldestPendingMs(): Promise<bigint | null> {
+    const { rows } = await this.#pool.query<{ oldest: bigint | null }>(
+      `SELECT min(e.recorded_at_ms) AS oldest FROM events e
+        WHERE e.batch_number IS NULL AND e.code IS NULL AND e.kind <> 'job-opened'`,
+    );
+    return rows[0]?.oldest ?? null;
+  }
+
+  async pendingCount(): Promise<number> {
+    const { rows } = await this.#pool.query<{ pending: bigint }>(
+      `SELECT count(*) AS pending FROM events
+        WHERE batch_number IS NULL AND code IS NULL AND kind <> 'job-opened'`,
+    );
+    return Number(rows[0]?.pending ?? 0n);
+  }
+
+  /** Refused events, newest first. */
+  async rejections(limit: number): Promise<Rejection[]> {
+    const { rows } = await this.#pool.query<Rejection>(
+      "SELECT gateway, seq, code, reason FROM events WHERE code IS NOT NULL ORDER BY recorded_at_ms DESC LIMIT $1",
+      [limit],
+    );
+    return rows;
+  }
+
+  async tariff(tariffHash: Hex): Promise<Tariff.Tariff | null> {
+    const { rows } = await this.#pool.query<{ document: unknown }>(
+      "SELECT document FROM tariffs WHERE tariff_hash = $1",
+      [tariffHash],
+    );
+    return rows[0] === undefined ? null : Wire.parse(Tariff.schema, rows[0].document);
+  }
+
+  async saveTariff(tariffHash: Hex, tariff: Tariff.Tariff): Promise<void> {
+    await this.#pool.query("INSERT INTO tariffs VALUES ($1, $2) ON CONFLICT DO NOTHING", [
+      tariffHash,
+      JSON.stringify(Tariff.toJson(tariff)),
+    ]);
+  }
+}
+
+const INSERT_EVENTS = `
+  INSERT INTO events (gateway, seq, hash, recorded_at_ms, kind, job_id, body, report_signer, code, reason)
+  SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[],
+                       $8::text[], $9::text[], $10::text[])`;
+
+// A batch may be committed before this replica pulled its events; they take their outcome from the batch.
+const COVER_LATE_EVENTS = `
+  UPDATE events e SET
+    batch_number = b.batch_number,
+    code = CASE WHEN e.code IS NULL AND e.kind = 'usage' AND r.receipt_id IS NULL THEN 'left_out' ELSE e.code END,
+    reason = CASE WHEN e.code IS NULL AND e.kind = 'usage' AND r.receipt_id IS NULL
+                  THEN 'The batch that covers the event left it out.' ELSE e.reason END
+  FROM events own
+  JOIN committed_batches b ON b.applied
+  CROSS JOIN LATERAL jsonb_to_recordset(b.sources->'ranges') AS range(gateway text, "fromSeq" bigint, "toSeq" bigint)
+  LEFT JOIN receipts r ON r.receipt_id = own.body->'receipt'->>'receiptId' AND r.batch_number = b.batch_number
+  WHERE own.gateway = $1 AND own.seq > $2
+    AND own.seq <= (SELECT committed_seq FROM feeds WHERE gateway = $1)
+    AND range.gateway = own.gateway AND own.seq > range."fromSeq" AND own.seq <= range."toSeq"
+    AND e.gateway = own.gateway AND e.seq = own.seq`;
+
+const openingToJson = (job: Job): string =>
+  JSON.stringify({
+    capability: Capability.toJson(job.capability),
+    capabilitySignature: job.capabilitySignature,
+    signedQuote: Quote.signedToJson(job.signedQuote),
+  });
+
+const eventColumns = (
+  entries: readonly { event: FeedEvent.FeedEvent; verdict: Validated }[],
+): unknown[][] => [
+  entries.map(({ event }) => event.gateway),
+  entries.map(({ event }) => event.seq),
+  entries.map(({ event }) => event.hash),
+  entries.map(({ event }) => event.recordedAtMs),
+  entries.map(({ event }) => event.kind),
+  entries.map(({ event }) => jobIdOf(event)),
+  entries.map(({ event }) => JSON.stringify(FeedEvent.toJson(event).body)),
+  entries.map(({ verdict }) => (verdict.ok ? verdict.reportSigner : null)),
+  entries.map(({ verdict }) => (verdict.ok ? null : verdict.code)),
+  entries.map(({ verdict }) => (verdict.ok ? null : verdict.reason)),
+];
+
+const toCandidate = (row: EventRow): Candidate => {
+  const shared = {
+    gateway: row.gateway,
+    seq: row.seq,
+    hash: row.hash,
+    recordedAtMs: row.recorded_at_ms,
+    jobId: row.job_id,
+    refusal: row.code === null ? null : { code: row.code, reason: row.reason ?? "" },
+  };
+  if (row.kind !== "usage") return { ...shared, kind: row.kind };
+  return {
+    ...shared,
+    kind: "usage",
+    receipt: Wire.parse(UsageReceipt.schema, row.receipt),
+    receiptSignature: Wire.parse(Wire.signature, row.receipt_signature),
+    reportSigner: row.report_signer,
+  };
+};

@@ -1,0 +1,132 @@
+import { BatchHeader, Line, Tariff, ThresholdBls } from "@tac/protocol";
+import { type Address, type Hex, keccak256 } from "viem";
+import {
+  type ChainEvent,
+  type ChainPort,
+  ChainUnavailable,
+  type LockFact,
+  SubmitRefused,
+} from "../../src/chain/ChainPort.ts";
+import { domains, hex32, providerKeys, type TestJob, tariffOf } from "./World.ts";
+
+const ZERO: Hex = `0x${"00".repeat(32)}`;
+const CLOCK_SKEW_MS = 15_000n;
+
+/** The rules of UsageReceipts and the vault that matter to a replica; each transaction is a block of its own. */
+export class TestChain {
+  readonly events: ChainEvent[] = [];
+  readonly submissions: { header: BatchHeader.BatchHeader; lines: Line.Line[] }[] = [];
+  readonly locks = new Map<Hex, LockFact>();
+  readonly gateways = new Map<Address, { enrolledAt: bigint; removedAt: bigint }>();
+  readonly revocations = new Map<Hex, bigint>();
+  readonly publicKey: Hex;
+  block = 1n;
+  duplicates = 0;
+  isDown = false;
+  #lane: { nextBatchNumber: bigint; lastWindowEnd: bigint; lastBatchHash: Hex };
+
+  constructor(groupPublicKey: Hex) {
+    this.publicKey = groupPublicKey;
+    this.#lane = { nextBatchNumber: 1n, lastWindowEnd: BigInt(Date.now()) - 1_000n, lastBatchHash: ZERO };
+  }
+
+  enrol(gateway: Address): void {
+    this.gateways.set(gateway, { enrolledAt: BigInt(Math.floor(Date.now() / 1000) - 1_000), removedAt: 0n });
+  }
+
+  lock({ capability, capabilityHash }: TestJob): void {
+    const { jobId, tenant, maxSpendNano } = capability;
+    this.locks.set(jobId, { state: "open", tenant, maxSpendNano, remainingNano: maxSpendNano });
+    this.#emit({ kind: "locked", jobId, capabilityHash });
+  }
+
+  settledNano(): bigint {
+    return this.submissions.reduce((sum, { header }) => sum + header.totalNano, 0n);
+  }
+
+  port(): ChainPort {
+    const read = async <T>(value: () => T): Promise<T> => {
+      if (this.isDown) throw new ChainUnavailable("no endpoint answers");
+      return value();
+    };
+    return {
+      head: () => read(() => this.block),
+      events: (from, to) =>
+        read(() => this.events.filter(({ blockNumber }) => blockNumber >= from && blockNumber <= to)),
+      laneOf: () => read(() => ({ ...this.#lane, keyEpoch: 1, keyHash: keccak256(this.publicKey) })),
+      gatewayTerm: (gateway) => read(() => this.gateways.get(gateway) ?? { enrolledAt: 0n, removedAt: 0n }),
+      lockOf: (jobId) =>
+        read(
+          () =>
+            this.locks.get(jobId) ?? {
+              state: "none",
+              tenant: `0x${"00".repeat(20)}`,
+              maxSpendNano: 0n,
+              remainingNano: 0n,
+            },
+        ),
+      revokedAt: ({ jobId }) => read(() => this.revocations.get(jobId) ?? 0n),
+      signingKeyOf: (providerId) => read(() => providerKeys.get(providerId)?.address ?? null),
+      tariffHashOf: (providerId) => read(() => Tariff.hash(tariffOf(providerId))),
+      hasCode: () => read(() => false),
+      submit: (batch) => read(() => this.#submit(batch)),
+    };
+  }
+
+  #submit({ header, lines, signature, publicKey }: Parameters<ChainPort["submit"]>[0]): Hex {
+    const refuse = (isWrong: boolean, reason: string): void => {
+      if (isWrong) throw new SubmitRefused(`UsageReceipts_${reason}`);
+    };
+    const lane = this.#lane;
+    if (header.batchNumber !== lane.nextBatchNumber) this.duplicates += 1;
+    refuse(header.batchNumber !== lane.nextBatchNumber, "WrongBatchNumber");
+    refuse(header.windowStart !== lane.lastWindowEnd, "WrongWindowStart");
+    refuse(header.windowEnd <= header.windowStart, "EmptyWindow");
+    refuse(header.windowEnd > BigInt(Date.now()) + CLOCK_SKEW_MS, "WindowInFuture");
+    refuse(header.previousBatchHash !== lane.lastBatchHash, "WrongPreviousBatch");
+    refuse(header.keyEpoch !== 1, "WrongKeyEpoch");
+    refuse(Line.hash(lines) !== header.linesHash, "WrongLinesHash");
+    refuse(lines.length === 0 && header.receiptCount === 0, "EmptyBatch");
+    refuse(publicKey !== this.publicKey, "UnknownKey");
+    const batchHash = BatchHeader.hash(header, domains.usageReceipts);
+    refuse(!ThresholdBls.verify(batchHash, signature, publicKey), "InvalidSignature");
+    this.#lane = {
+      nextBatchNumber: header.batchNumber + 1n,
+      lastWindowEnd: header.windowEnd,
+      lastBatchHash: batchHash,
+    };
+    this.submissions.push({ header, lines });
+    const transactionHash = this.#emit(
+      { kind: "batch-committed", batchHash, header },
+      ...lines.map((line) => this.#settle(line)),
+    );
+    return transactionHash;
+  }
+
+  #settle({ jobId, providerId, amountNano, isFinal }: Line.Line) {
+    const lock = this.locks.get(jobId);
+    if (lock === undefined || lock.state !== "open" || lock.remainingNano < amountNano)
+      throw new Error(`The line of job ${jobId} cannot be paid.`);
+    this.locks.set(jobId, {
+      ...lock,
+      remainingNano: lock.remainingNano - amountNano,
+      state: isFinal ? "closed" : "open",
+    });
+    return { kind: "line-settled" as const, jobId, providerId, outcome: amountNano | (1n << 224n) };
+  }
+
+  #emit(
+    ...contents: (
+      | { kind: "locked"; jobId: Hex; capabilityHash: Hex }
+      | { kind: "batch-committed"; batchHash: Hex; header: BatchHeader.BatchHeader }
+      | { kind: "line-settled"; jobId: Hex; providerId: number; outcome: bigint }
+    )[]
+  ): Hex {
+    this.block += 1n;
+    const transactionHash = hex32();
+    contents.forEach((content, logIndex) => {
+      this.events.push({ blockNumber: this.block, transactionHash, logIndex, ...content });
+    });
+    return transactionHash;
+  }
+}

@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type App, createLogger, createMetrics } from "@tac/kit";
+import { freePort, startTestDatabase } from "@tac/kit/testing";
+import { Tariff } from "@tac/protocol";
+import { buildApp } from "../../src/app.ts";
+import { createReplica } from "../../src/createReplica.ts";
+import { Ceremony } from "../../src/dkg/Ceremony.ts";
+import { httpDkgPeer } from "../../src/dkg/httpPeer.ts";
+import { runCeremony } from "../../src/dkg/runCeremony.ts";
+import type { AggregatorSet } from "../../src/keys/AggregatorSet.ts";
+import { type KeyShare, readKeyShare } from "../../src/keys/KeyShare.ts";
+import { generateNodeKey } from "../../src/keys/NodeKey.ts";
+import { createRuntime, type Runtime, Waiting } from "../../src/Runtime.ts";
+import { createReplicaMetrics, type ReplicaMetrics } from "../../src/replica/ReplicaMetrics.ts";
+import type { Replica } from "../../src/replica.ts";
+import { TestChain } from "./TestChain.ts";
+import { TestGateway } from "./TestGateway.ts";
+import { deployment, tariffSigner, tariffs } from "./World.ts";
+
+type Node = { app: App; runtime: Runtime; metrics: ReplicaMetrics };
+
+export type Network = {
+  set: AggregatorSet;
+  chain: TestChain;
+  gateway: TestGateway;
+  /** Starts a replica that is not running, on the store it had. */
+  start(id: number): Promise<void>;
+  /** Ends a replica: its loops, its HTTP interface, its connections. */
+  kill(id: number): Promise<void>;
+  replica(id: number): Replica;
+  metrics(id: number): ReplicaMetrics;
+  url(id: number): string;
+  /** Makes a replica use another share from its next start on. */
+  corruptShare(id: number, share: KeyShare["share"]): void;
+  stop(): Promise<void>;
+};
+
+const FAST = { chainMs: 60, feedMs: 50, leaderMs: 40, deliveryMs: 100 };
+export const WINDOW_MS = 200;
+export const LEADER_TIMEOUT_MS = 1_500;
+
+/** Four replicas with an HTTP interface, a node key, a key share and a PostgreSQL database each. */
+export const startNetwork = async (): Promise<Network> => {
+  const folder = mkdtempSync(join(tmpdir(), "tac-oracle-"));
+  const database = await startTestDatabase();
+  const nodeKeys = [1, 2, 3, 4].map(() => generateNodeKey());
+  const ports: number[] = [];
+  while (ports.length < 4) {
+    const port = await freePort();
+    if (!ports.includes(port)) ports.push(port);
+  }
+  const set: AggregatorSet = {
+    laneId: 0,
+    threshold: 3,
+    replicas: nodeKeys.map(({ nodePublicKey, encryptionPublicKey }, index) => ({
+      id: index + 1,
+      url: `http://127.0.0.1:${ports[index]}`,
+      nodePublicKey,
+      encryptionPublicKey,
+    })),
+  };
+  const keyFile = (id: number): string => join(folder, `share-${id}.json`);
+  const shares = new Map<number, KeyShare["share"]>();
+  const nodes = new Map<number, Node>();
+  const gateway = new TestGateway();
+  let chain: TestChain | null = null;
+
+  const start = async (id: number): Promise<void> => {
+    const nodeKey = nodeKeys[id - 1];
+    const port = ports[id - 1];
+    if (nodeKey === undefined || port === undefined) throw new Error(`no replica ${id}`);
+    const logger = createLogger({
+      service: "oracle-agg",
+      level: process.env.TEST_LOG_LEVEL ?? "silent",
+    }).child({ replica: id });
+    const metrics = createMetrics({ service: "oracle-agg", processMetrics: false });
+    const replicaMetrics = createReplicaMetrics(metrics);
+    const databaseUrl = await database.createDatabase(`aggregator_${id}`);
+    const readKey = (): KeyShare | null => readKeyShare(keyFile(id));
+    const runtime = createRuntime({
+      logger,
+      pollMs: 50,
+      start: async () => {
+        const key = readKey();
+        if (key === null) throw new Waiting("WaitingForKey");
+        if (chain === null) throw new Waiting("WaitingForDeployment");
+        return createReplica({
+          replica: id,
+          set,
+          nodeKey,
+          key: { ...key, share: shares.get(id) ?? key.share },
+          deployment,
+          databaseUrl,
+          tariffSigners: [tariffSigner.address],
+          windowMs: WINDOW_MS,
+          leaderTimeoutMs: LEADER_TIMEOUT_MS,
+          chain: chain.port(),
+          gateways: [gateway.port()],
+          tariffs: async (tariffHash) => {
+            const found = tariffs.find((tariff) => Tariff.hash(tariff) === tariffHash);
+            if (found === undefined) throw new Error(`no tariff ${tariffHash}`);
+            return found;
+          },
+          logger,
+          metrics: replicaMetrics,
+          cadence: FAST,
+        });
+      },
+    });
+    const ceremony = new Ceremony({ set, replica: id, nodeKey, keyFile: keyFile(id), onReady: () => {} });
+    const app = buildApp({ set, replica: id, ceremony, runtime, readKey, logger, metrics });
+    await app.listen({ host: "127.0.0.1", port });
+    nodes.set(id, { app, runtime, metrics: replicaMetrics });
+    if (chain !== null) await until(`replica ${id} runs`, () => isRunning(runtime));
+  };
+
+  const nodeOf = (id: number): Node => {
+    const node = nodes.get(id);
+    if (node === undefined) throw new Error(`replica ${id} is not running`);
+    return node;
+  };
+  const kill = async (id: number): Promise<void> => {
+    const { app, runtime } = nodeOf(id);
+    nodes.delete(id);
+    await Promise.all([app.close(), runtime.stop()]);
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all([...nodes.keys()].map(kill));
+    await database.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+
+  try {
+    for (const { id } of set.replicas) await start(id);
+    const key = await runCeremony(
+      set,
+      set.replicas.map(({ url }) => httpDkgPeer(url)),
+    );
+    chain = new TestChain(key.groupPublicKey);
+    chain.enrol(gateway.account.address);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const network: Network = {
+    set,
+    chain,
+    gateway,
+    start,
+    kill,
+    replica: (id) => nodeOf(id).runtime.replica(),
+    metrics: (id) => nodeOf(id).metrics,
+    url: (id) => `http://127.0.0.1:${ports[id - 1]}`,
+    corruptShare: (id, share) => shares.set(id, share),
+    stop,
+  };
+  await until("all replicas run", () => [1, 2, 3, 4].every((id) => isRunning(nodeOf(id).runtime)));
+  return network;
+};
+
+const isRunning = (runtime: Runtime): boolean => {
+  try {
+    runtime.replica();
+    return true;
+  } catch (error) {
+    if (error instanceof Waiting) return false;
+    throw error;
+  }
+};
+
+/** Waits until a condition holds; fails with its name after `timeoutMs`. */
+export const until = async (
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 25_000,
+): Promise<void> => {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
+    await sleep(40);
+  }
+};
