@@ -11,6 +11,7 @@ import {
   fastify,
   LogController,
 } from "fastify";
+import { closeConnectionsOnClose } from "./closeConnections.ts";
 import { addHealthRoutes, type HealthCheck } from "./health.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
@@ -100,12 +101,7 @@ export const createApp = ({
     );
   });
 
-  app.addHook("preClose", async () => {
-    // A connection that was busy when closing began would otherwise be kept alive until its client lets go.
-    if (!app.server.listening) return;
-    const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
-    app.server.once("close", () => clearInterval(sweep));
-  });
+  closeConnectionsOnClose(app, https !== undefined);
 
   app.setErrorHandler((thrown, request, reply) => {
     const error = toProtocolError(thrown);

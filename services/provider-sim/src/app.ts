@@ -1,0 +1,78 @@
+import {
+  type App,
+  createApp,
+  type HealthCheck,
+  type Logger,
+  type Metrics,
+  requireBearerToken,
+} from "@tac/kit";
+import type { Behaviour } from "./controls.ts";
+import type { Guard } from "./guard.ts";
+import { createMisbehaviour } from "./misbehave.ts";
+import type { Reporter } from "./reporter.ts";
+import { addChatRoute } from "./routes/chat.ts";
+import { addEmbeddingsRoute } from "./routes/embeddings.ts";
+import { addModelsRoute } from "./routes/models.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The JSON body as it arrived, for its digest. */
+    rawBody?: string;
+  }
+}
+
+export type RouteDeps = {
+  guard: Guard;
+  reporter: Reporter;
+  misbehaviour: ReturnType<typeof createMisbehaviour>;
+  configured: Behaviour;
+  models: readonly string[];
+};
+
+/** An OpenAI-compatible provider whose answers depend on the request alone. */
+export const buildApp = ({
+  apiKey,
+  models,
+  guard,
+  reporter,
+  configured,
+  logger,
+  metrics,
+  checks = {},
+  random = Math.random,
+}: {
+  apiKey: string;
+  models: readonly string[];
+  guard: Guard;
+  reporter: Reporter;
+  configured: Behaviour;
+  logger: Logger;
+  metrics: Metrics;
+  checks?: Readonly<Record<string, HealthCheck>>;
+  /** 0 to below 1; decides which calls fail. */
+  random?: () => number;
+}): App => {
+  const app = createApp({ service: "provider-sim", logger, metrics, checks });
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) => {
+    request.rawBody = body;
+    parseJson(request, body, done);
+  });
+
+  const requireKey = requireBearerToken(apiKey);
+  app.addHook("onRequest", async (request) => {
+    if (request.url.startsWith("/v1/")) requireKey(request.headers.authorization);
+  });
+
+  const deps: RouteDeps = {
+    guard,
+    reporter,
+    misbehaviour: createMisbehaviour(app, random),
+    configured,
+    models,
+  };
+  addModelsRoute(app, models);
+  addChatRoute(app, deps);
+  addEmbeddingsRoute(app, deps);
+  return app;
+};

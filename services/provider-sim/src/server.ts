@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { ConfigError, closeWithGrace, createLogger, createMetrics, runService } from "@tac/kit";
+import { buildApp } from "./app.ts";
+import { buildGuard } from "./buildGuard.ts";
+import { readConfig } from "./config.ts";
+import { createReporter } from "./reporter.ts";
+
+await runService(async () => {
+  const config = readConfig();
+  const logger = createLogger({ service: "provider-sim", level: config.LOG_LEVEL });
+  if (config.REPORTS_USAGE === "emit" && config.GATEWAY_URL === undefined) {
+    throw new ConfigError([
+      { variable: "GATEWAY_URL", problem: "missing; it is needed with REPORTS_USAGE=emit" },
+    ]);
+  }
+  const { guard, watch } = await buildGuard(config, logger);
+  const reporter = createReporter({
+    mode: config.REPORTS_USAGE,
+    gatewayUrl: config.GATEWAY_URL,
+    gatewayCa:
+      config.GATEWAY_CA_FILE === undefined ? undefined : await readFile(config.GATEWAY_CA_FILE, "utf8"),
+    logger,
+  });
+  const app = buildApp({
+    apiKey: config.API_KEY,
+    models: config.MODELS,
+    guard,
+    reporter,
+    configured: {
+      latencyMs: config.SIM_LATENCY_MS,
+      tokenLatencyMs: config.SIM_TOKEN_LATENCY_MS,
+      failureRate: config.SIM_FAILURE_RATE,
+      failureStatus: config.SIM_FAILURE_STATUS,
+      hang: config.SIM_HANG,
+      outputTokens: undefined,
+      cachedTokens: 0,
+      cutAfterTokens: undefined,
+      reportExtraTokens: 0,
+    },
+    logger,
+    metrics: createMetrics({ service: "provider-sim" }),
+    checks: watch === undefined ? {} : { revocations: async () => watch.assertFresh() },
+  });
+  closeWithGrace({
+    logger,
+    closers: {
+      app: () => app.close(),
+      reporter: () => reporter.close(),
+      ...(watch === undefined ? {} : { revocations: () => watch.close() }),
+    },
+  });
+  await app.listen({ host: config.HOST, port: config.PORT });
+});
