@@ -8,7 +8,7 @@ import { zeroHash } from "viem";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createChainReader } from "../src/chain/createChainReader.ts";
 import { verifyInvoice } from "../src/verify/verifyInvoice.ts";
-import { invoiceJson, set } from "./invoiceJson.ts";
+import { invoiceJson, list, set } from "./invoiceJson.ts";
 import { createMemoryChain } from "./memoryChain.ts";
 import { type RpcNode, startRpcNode } from "./rpcNode.ts";
 import { createWorld, deployment, gateway, issuer, name32 } from "./world.ts";
@@ -68,6 +68,24 @@ describe("createChainReader", () => {
     set(json, ["settlements", 0, "paidNano"], "1");
     const { problems } = await verifyInvoice(json, { reader: readerOf(), deployment });
     expect(problems.map(({ path }) => path)).toContain("settlements[0].paidNano");
+  });
+
+  test("an invoice full of strangers' transactions costs the node nothing more", async () => {
+    const json = invoiceJson(world);
+    const count = async (): Promise<number> => {
+      const before = node.methods.length;
+      await verifyInvoice(json, { reader: readerOf(), deployment });
+      return node.methods.length - before;
+    };
+    const honest = await count();
+    const [line] = list(json, ["lines"]);
+    for (let index = 4; index < 200; index++) {
+      const copy = structuredClone(line ?? null);
+      set(copy, ["settlement", "transactionHash"], name32(`stranger ${index}`));
+      set(copy, ["batch", "batchNumber"], String(index));
+      list(json, ["lines"]).push(copy);
+    }
+    expect(await count()).toBe(honest);
   });
 
   test("a node that is down is `chain_unavailable`, never an answer", async () => {

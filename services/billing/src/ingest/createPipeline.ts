@@ -13,6 +13,7 @@ const INVOICE_QUEUE = "billing-invoices";
 const batchPayload = z.object({ laneId: z.int().min(0), batchNumber: Wire.uint64 });
 const invoicePayload = z.object({ jobId: Wire.bytes32 });
 
+const CONCURRENCY = 4;
 const MAX_PER_SWEEP = 500;
 const ATTEMPTS = 10;
 const BACKOFF_MS = 250;
@@ -58,11 +59,16 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       );
   };
 
-  queues.worker(BATCH_QUEUE, batchPayload, async ({ payload, attempt }) => {
-    await collectBatch(deps, payload, attempt);
-    logger.info({ laneId: payload.laneId, batchNumber: payload.batchNumber }, "batch collected");
-    await sweep();
-  });
+  queues.worker(
+    BATCH_QUEUE,
+    batchPayload,
+    async ({ payload, attempt }) => {
+      await collectBatch(deps, payload, attempt);
+      logger.info({ laneId: payload.laneId, batchNumber: payload.batchNumber }, "batch collected");
+      await sweep();
+    },
+    { concurrency: CONCURRENCY },
+  );
   queues.worker(
     INVOICE_QUEUE,
     invoicePayload,
@@ -71,7 +77,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       issued.inc();
       logger.info({ jobId }, "invoice issued");
     },
-    { concurrency: 2 },
+    { concurrency: CONCURRENCY },
   );
 
   const stopping = new AbortController();

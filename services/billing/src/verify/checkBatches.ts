@@ -60,7 +60,7 @@ function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, 
     report(
       `${path}.transactionHash`,
       "transaction_not_found",
-      `no transaction ${transactionHash} took effect`,
+      `no transaction ${transactionHash} settled anything of this job`,
     );
     return;
   }

@@ -185,7 +185,7 @@ function checkSettlementOfLine(path: string, line: Invoice.InvoiceLine, context:
     report(
       `${path}.settlement.transactionHash`,
       "transaction_not_found",
-      `no transaction ${transactionHash} took effect`,
+      `no transaction ${transactionHash} settled anything of this job`,
     );
     return;
   }

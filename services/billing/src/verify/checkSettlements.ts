@@ -46,7 +46,7 @@ function checkSettlement(
     report(
       `${path}.transactionHash`,
       "transaction_not_found",
-      `no transaction ${stated.transactionHash} took effect`,
+      `no transaction ${stated.transactionHash} settled anything of this job`,
     );
     return;
   }

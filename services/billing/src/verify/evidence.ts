@@ -1,5 +1,5 @@
 import type { Invoice } from "@tac/protocol";
-import type { Address, Hex } from "viem";
+import type { Hex } from "viem";
 import type { ChainLock, ChainReader, ChainTransaction, GatewayTerm, JobEvents } from "./ChainReader.ts";
 
 /** Everything the chain says that bears on one invoice, so that the checks themselves do no I/O. */
@@ -20,45 +20,52 @@ export const tariffKey = (providerId: number, tariffVersion: number) => `${provi
 
 const PARALLEL_READS = 8;
 
-/** Reads each fact once, a few at a time, whatever the number of lines that rest on it. */
+/**
+ * Reads each fact once, a few at a time, whatever the number of lines that rest on it. Only transactions that settled
+ * something of this job are read, and only batches and keys of those, so that a stranger's file cannot make the
+ * verifier ask a node for more than the job itself has on chain.
+ */
 export async function gatherEvidence(invoice: Invoice.Invoice, reader: ChainReader): Promise<Evidence> {
-  const transactionHashes = new Map<string, Hex>();
-  const batches = new Map<string, [number, bigint]>();
-  const epochs = new Map<string, [number, number]>();
-  const tariffs = new Map<string, [number, number]>();
-  const gateways = new Map<string, Address>();
-
-  const noteTransaction = (hash: Hex) => transactionHashes.set(hash, hash);
-  noteTransaction(invoice.lock.transactionHash);
-  if (invoice.release !== null) noteTransaction(invoice.release.transactionHash);
-  for (const { header, transactionHash } of invoice.batches) {
-    noteTransaction(transactionHash);
-    batches.set(batchKey(header.laneId, header.batchNumber), [header.laneId, header.batchNumber]);
-    epochs.set(epochKey(header.laneId, header.keyEpoch), [header.laneId, header.keyEpoch]);
-  }
-  for (const settlement of invoice.settlements) noteTransaction(settlement.transactionHash);
-  for (const { batch, receipt, settlement } of invoice.lines) {
-    noteTransaction(settlement.transactionHash);
-    batches.set(batchKey(batch.laneId, batch.batchNumber), [batch.laneId, batch.batchNumber]);
-    gateways.set(receipt.gateway, receipt.gateway);
-  }
-  for (const { providerId, version } of invoice.tariffs)
-    tariffs.set(tariffKey(providerId, version), [providerId, version]);
-
   const [chainId, lock, job] = await Promise.all([
     reader.chainId(),
     reader.lockOf(invoice.jobId),
     reader.jobEvents(invoice.jobId),
   ]);
+  const named = new Set<Hex>([
+    ...invoice.lines.map(({ settlement }) => settlement.transactionHash),
+    ...invoice.settlements.map(({ transactionHash }) => transactionHash),
+    ...invoice.batches.map(({ transactionHash }) => transactionHash),
+  ]);
+  const settling = job.settled
+    .map(({ transactionHash }) => transactionHash)
+    .filter((hash) => named.has(hash));
+  const transactions = await readAll(new Map(settling.map((hash) => [hash, hash])), (hash) =>
+    reader.transaction(hash),
+  );
+  const headers = [...transactions.values()].flatMap((transaction) =>
+    (transaction?.batches ?? []).map(({ committed }) => committed.header),
+  );
   return {
     chainId,
     lock,
     job,
-    transactions: await readAll(transactionHashes, (hash) => reader.transaction(hash)),
-    roots: await readAll(batches, ([laneId, batchNumber]) => reader.rootOf(laneId, batchNumber)),
-    keyHashes: await readAll(epochs, ([laneId, keyEpoch]) => reader.keyHashOf(laneId, keyEpoch)),
-    tariffHashes: await readAll(tariffs, ([providerId, version]) => reader.tariffHashOf(providerId, version)),
-    gateways: await readAll(gateways, (gateway) => reader.gatewayTerm(gateway)),
+    transactions,
+    roots: await readAll(
+      new Map(headers.map((header) => [batchKey(header.laneId, header.batchNumber), header])),
+      ({ laneId, batchNumber }) => reader.rootOf(laneId, batchNumber),
+    ),
+    keyHashes: await readAll(
+      new Map(headers.map((header) => [epochKey(header.laneId, header.keyEpoch), header])),
+      ({ laneId, keyEpoch }) => reader.keyHashOf(laneId, keyEpoch),
+    ),
+    tariffHashes: await readAll(
+      new Map(invoice.tariffs.map((tariff) => [tariffKey(tariff.providerId, tariff.version), tariff])),
+      ({ providerId, version }) => reader.tariffHashOf(providerId, version),
+    ),
+    gateways: await readAll(
+      new Map(invoice.lines.map(({ receipt }) => [receipt.gateway, receipt.gateway])),
+      (gateway) => reader.gatewayTerm(gateway),
+    ),
   };
 }
 
