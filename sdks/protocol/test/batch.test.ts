@@ -191,6 +191,17 @@ describe("hashes of lists", () => {
     );
   });
 
+  it("encodes tariffs as the ABI does, the provider before the version", () => {
+    const tariffs = [
+      { providerId: 2, version: 1, tariffHash: jobB },
+      { providerId: 1, version: 9, tariffHash: jobA },
+      { providerId: 1, version: 3, tariffHash: jobC },
+    ];
+    const words = [32n, 3n, 1n, 3n, BigInt(jobC), 1n, 9n, BigInt(jobA), 2n, 1n, BigInt(jobB)];
+    const encoded = words.map((word) => word.toString(16).padStart(64, "0")).join("");
+    expect(Quote.tariffsHash(tariffs)).toBe(keccak256(`0x${encoded}`));
+  });
+
   it("encodes sources as the ABI does", () => {
     const range = { gateway: tenant, fromSeq: 1n, toSeq: 2n, toHash: jobA };
     const words = [9n, 64n, 1n, BigInt(tenant), 1n, 2n, BigInt(jobA)].map((word) =>

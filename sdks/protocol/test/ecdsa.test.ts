@@ -73,6 +73,14 @@ describe("libsecp256k1 and noble", () => {
     );
   });
 
+  it("refuse a high s", () => {
+    const publicKey = secp256k1.getPublicKey(Wire.fromHex(gatewayKey), true);
+    const twin = Wire.fromHex(malleate(signature)).subarray(0, 64);
+    for (const implementation of [native ?? noble, noble]) {
+      expect(implementation.verify(twin, Wire.fromHex(digest), publicKey)).toBe(false);
+    }
+  });
+
   it("refuse a high s in the compact form too", () => {
     const publicKey = secp256k1.getPublicKey(Wire.fromHex(gatewayKey), true);
     const compact = (text: Hex) => Wire.fromHex(text).subarray(0, 64);

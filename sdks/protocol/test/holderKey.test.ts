@@ -1,4 +1,5 @@
 import { createPublicKey } from "node:crypto";
+import { p256 } from "@noble/curves/nist.js";
 import { describe, expect, it } from "vitest";
 import { HolderKey, Wire } from "../src/index.ts";
 import { codeOf, holder, holderJwk, holderPrivateKey } from "./fixtures.ts";
@@ -37,6 +38,7 @@ describe("HolderKey", () => {
     ["a point off the curve", { ...holderJwk, y: x }],
     ["the twisted point (x, 0)", { ...holderJwk, y: "A".repeat(43) }],
     ["the origin", { ...holderJwk, x: "A".repeat(43), y: "A".repeat(43) }],
+    ["a coordinate plus the modulus", unreduced()],
     ["a coordinate above the field", { ...holderJwk, x: Wire.toBase64url(new Uint8Array(32).fill(255)) }],
     ["padding", { ...holderJwk, x: `${x}=` }],
     ["plain base64", { ...holderJwk, y: y.replaceAll("-", "+").replaceAll("_", "/").padEnd(44, "=") }],
@@ -50,3 +52,17 @@ describe("HolderKey", () => {
     expect(codeOf(() => HolderKey.parse(jwk, "invalid_request"))).toBe("invalid_request");
   });
 });
+
+/** A point of the curve with a small x, to which the modulus is added: the same point in another spelling. */
+function unreduced(): HolderKey.Jwk {
+  const { Fp } = p256.Point;
+  for (let x = 0n; ; x++) {
+    const square = Fp.add(Fp.sub(Fp.pow(x, 3n), Fp.mul(x, 3n)), p256.Point.CURVE().b);
+    if (Fp.pow(square, (Fp.ORDER - 1n) / 2n) !== 1n) continue;
+    const encode = (value: bigint) =>
+      Wire.toBase64url(Buffer.from(value.toString(16).padStart(64, "0"), "hex"));
+    const y = encode(Fp.sqrt(square));
+    expect(HolderKey.parse({ kty: "EC", crv: "P-256", x: encode(x), y })).toBeDefined();
+    return { kty: "EC", crv: "P-256", x: encode(x + Fp.ORDER), y };
+  }
+}

@@ -1,11 +1,13 @@
+import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { decode as decodeLoosely } from "cbor-x";
 import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Hex, ProtocolError, UsageAuth, Wire } from "../src/index.ts";
 import { decodeCbor, encodeCbor, integer } from "../src/internal/cbor.ts";
-import { decodeSign1, encodeSign1 } from "../src/internal/cose.ts";
-import { compressedPublicKey } from "../src/internal/ecdsa.ts";
+import { decodeSign1, encodeSign1, sigStructure } from "../src/internal/cose.ts";
+import { compressedPublicKey, signCompact } from "../src/internal/ecdsa.ts";
+import { sha256 } from "../src/internal/sha256.ts";
 import { address, bytes32, hex, uint64 } from "./arbitraries.ts";
 import {
   claims,
@@ -186,6 +188,7 @@ describe("UsageAuth (RFC 8392, RFC 8747)", () => {
   });
 
   it.each<[string, (payload: Map<unknown, unknown>) => unknown]>([
+    ["the name of another gateway", (payload) => payload.set(1, claims.tenant)],
     ["an unknown claim", (payload) => payload.set(3, "audience")],
     ["a missing claim", (payload) => payload.delete(-70007)],
     ["a text for a number", (payload) => payload.set(4, `${nowSeconds + 300}`)],
@@ -231,28 +234,39 @@ describe("UsageAuth (RFC 8392, RFC 8747)", () => {
     expect(codeOf(() => verify(text))).toBe("invalid_usage_auth");
   });
 
-  it("refuses another algorithm, more headers, unprotected headers and a tag", () => {
-    const message = decode(Wire.fromBase64url(token) ?? new Uint8Array(), { useMaps: true });
-    const header = decode(message[0], { useMaps: true });
-    const withHeader = (change: (map: Map<number, unknown>) => void) => {
-      const copy = new Map<number, unknown>(header);
-      change(copy);
-      return [encode(copy, rfc8949EncodeOptions), ...message.slice(1)];
-    };
+  it.each<[string, (header: Map<unknown, unknown>) => unknown]>([
+    ["ES256", (header) => header.set(1, -7)],
+    ["an HMAC", (header) => header.set(1, 5)],
+    ["no algorithm", (header) => header.delete(1)],
+    ["a critical header", (header) => header.set(2, [1])],
+    ["a content type", (header) => header.set(3, 60)],
+    ["no key id", (header) => header.delete(4)],
+    ["a key id that is no point", (header) => header.set(4, new Uint8Array(33))],
+    [
+      "an uncompressed key",
+      (header) => header.set(4, secp256k1.getPublicKey(Wire.fromHex(gatewayKey), false)),
+    ],
+  ])("refuses %s in the protected header, although the gateway signed it", (_name, change) => {
+    const header = new Map<unknown, unknown>([
+      [1, -47],
+      [4, compressedPublicKey(gatewayKey)],
+    ]);
+    expect(seal(encode(header, rfc8949EncodeOptions))).toBe(token);
+    change(header);
+    expect(codeOf(() => verify(seal(encode(header, rfc8949EncodeOptions))))).toBe("invalid_usage_auth");
+  });
+
+  it("refuses unprotected headers, other signatures, other lengths and a tag", () => {
+    const bytes = Wire.fromBase64url(token) ?? new Uint8Array();
+    const [header, unprotected, payload, signature] = decode(bytes, { useMaps: true });
     const forms = [
-      withHeader((map) => map.set(1, -7)),
-      withHeader((map) => map.set(1, 5)),
-      withHeader((map) => map.delete(1)),
-      withHeader((map) => map.set(2, [1])),
-      withHeader((map) => map.set(4, new Uint8Array(33))),
-      [message[0], new Map([[1, -47]]), message[2], message[3]],
-      [message[0], message[1], message[2], new Uint8Array(64)],
-      [message[0], message[1], message[2], new Uint8Array(0)],
-      [message[0], message[1], message[2]],
-      [...message, 0],
+      [header, new Map([[1, -47]]), payload, signature],
+      [header, unprotected, payload, new Uint8Array(64)],
+      [header, unprotected, payload, new Uint8Array(0)],
+      [header, unprotected, payload],
+      [header, unprotected, payload, signature, 0],
     ].map((form) => encode(form, rfc8949EncodeOptions));
-    const tagged = Buffer.concat([Buffer.of(0xd2), Wire.fromBase64url(token) ?? new Uint8Array()]);
-    for (const form of [...forms, tagged]) {
+    for (const form of [...forms, Buffer.concat([Buffer.of(0xd2), bytes])]) {
       expect(codeOf(() => verify(Wire.toBase64url(form)))).toBe("invalid_usage_auth");
     }
   });
@@ -278,6 +292,15 @@ function payloadMap(): Map<unknown, unknown> {
 function forge(parts: { payload?: Uint8Array; kid?: Uint8Array; key?: Hex }): string {
   const { payload = payloadBytes(), kid = compressedPublicKey(gatewayKey), key = gatewayKey } = parts;
   return Wire.toBase64url(encodeSign1(payload, kid, key));
+}
+
+/** The token with another protected header, properly signed by the gateway. */
+function seal(protectedHeader: Uint8Array): string {
+  const digest = sha256(sigStructure(protectedHeader, payloadBytes()));
+  const signature = signCompact(digest, Wire.fromHex(gatewayKey));
+  return Wire.toBase64url(
+    encode([protectedHeader, new Map(), payloadBytes(), signature], rfc8949EncodeOptions),
+  );
 }
 
 function cnf(change: { type?: number; curve?: number; y?: unknown }): Map<number, unknown> {

@@ -12,9 +12,8 @@ export function signCompact(digest: Uint8Array, privateKey: Uint8Array): Uint8Ar
   return curve.sign(digest, privateKey).signature;
 }
 
-/** Checks r || s against a 33-byte compressed key; a high s is refused. */
+/** Checks r || s against a 33-byte compressed key; both libraries refuse a high s. */
 export function verifyCompact(digest: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
-  if (!isLowS(signature)) return false;
   try {
     return curve.verify(signature, digest, publicKey);
   } catch {
