@@ -1,6 +1,6 @@
 import { connect, type TLSSocket } from "node:tls";
 import { Constants, DpopProof, Header, HolderKey } from "@tac/protocol";
-import { Client, type Dispatcher } from "undici";
+import { type buildConnector, Client, type Dispatcher } from "undici";
 
 export type Sent = {
   method?: "GET" | "POST";
@@ -32,21 +32,25 @@ export class TestCaller {
     this.holder = holder;
     this.#client = new Client(url, {
       pipelining: 1,
-      connect: (options, callback) => {
-        const socket: TLSSocket = connect({
-          host: options.hostname,
-          port: Number(options.port),
-          ca,
-          minVersion: "TLSv1.3",
-          ALPNProtocols: ["http/1.1"],
-        });
-        socket.once("error", (error) => callback(error, null));
-        socket.once("secureConnect", () => {
-          this.#exporter = socket.exportKeyingMaterial(32, Constants.EXPORTER_LABEL, Buffer.alloc(0));
-          callback(null, socket);
-        });
-      },
+      ...(url.startsWith("https:") ? { connect: this.#connector(ca) } : {}),
     });
+  }
+
+  #connector(ca: string): buildConnector.connector {
+    return (options, callback) => {
+      const socket: TLSSocket = connect({
+        host: options.hostname,
+        port: Number(options.port),
+        ca,
+        minVersion: "TLSv1.3",
+        ALPNProtocols: ["http/1.1"],
+      });
+      socket.once("error", (error) => callback(error, null));
+      socket.once("secureConnect", () => {
+        this.#exporter = socket.exportKeyingMaterial(32, Constants.EXPORTER_LABEL, Buffer.alloc(0));
+        callback(null, socket);
+      });
+    };
   }
 
   /** Opens the connection and fetches a nonce. */

@@ -104,7 +104,7 @@ export async function startHarness(settings: Partial<GatewaySettings> = {}) {
   const peerPublicKey = peer.publicKey.export({ format: "jwk" }).x ?? "";
 
   const port = await freePortOf();
-  const url = `https://127.0.0.1:${port}`;
+  const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
   const make = (overrides: Partial<GatewaySettings> = {}, onPool: Pool = pool): Promise<Gateway> =>
     createGateway(
       {

@@ -1,0 +1,255 @@
+import { Capability, Quote } from "@tac/protocol";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { feedOf } from "./support/feedOf.ts";
+import {
+  domains,
+  grantBody,
+  type Harness,
+  type JobOptions,
+  makeGrant,
+  startHarness,
+} from "./support/harness.ts";
+import { hex32 } from "./support/hex32.ts";
+import { answerUsual } from "./support/TestProvider.ts";
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness();
+});
+afterEach(() => harness.reset());
+afterAll(() => harness.stop());
+
+const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
+const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
+const nowSeconds = () => BigInt(Math.floor(Date.now() / 1000));
+
+const expectLockRefused = async (options: JobOptions, status: number, code: string) => {
+  const locksBefore = harness.chain.lockCount;
+  const by = await harness.caller();
+  const tenantKey = hex32();
+  const grant = makeGrant(by.holder.jwk, tenantKey, options);
+  options.alter?.(grant);
+  harness.chain.balances.set(grant.capability.tenant, 1_000_000n);
+  const answer = await by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+  expect([answer.status, codeOf(answer.text)], answer.text).toEqual([status, code]);
+  expect(harness.chain.lockCount).toBe(locksBefore);
+  const { rowCount } = await harness.pool.query("SELECT FROM jobs WHERE job_id = decode($1, 'hex')", [
+    grant.capability.jobId.slice(2),
+  ]);
+  expect(rowCount).toBe(0);
+};
+
+describe("POST /v1/jobs/lock", () => {
+  test("locks once, however often it is asked, and gives a fresh token each time", async () => {
+    const job = await harness.openJob();
+    const locks = harness.chain.lockCount;
+    const again = await job.by.send({ path: "/v1/jobs/lock", body: job.body });
+    expect(again.status, again.text).toBe(200);
+    const [first, second] = [job.answer.text, again.text].map(
+      (text) => JSON.parse(text) as Record<string, unknown>,
+    );
+    expect(second).toMatchObject({
+      jobId: job.jobId,
+      transactionHash: first?.transactionHash,
+      spentNano: "0",
+    });
+    expect(second?.usageAuth).not.toBe(first?.usageAuth);
+    expect(harness.chain.lockCount).toBe(locks);
+    expect((await feedOf(harness.pool, job.jobId)).map(({ kind }) => kind)).toEqual(["job-opened"]);
+    expect((await harness.audit(job.jobId)).problems).toEqual([]);
+  });
+
+  test("takes over a lock that is on chain already, even after the quote's end", async () => {
+    const by = await harness.caller();
+    const tenantKey = hex32();
+    const grant = makeGrant(by.holder.jwk, tenantKey);
+    grant.quote.expiresAt = nowSeconds() - 1n;
+    grant.capability.quoteHash = Quote.hash(grant.quote, domains.quote);
+    harness.chain.balances.set(grant.capability.tenant, 1_000_000n);
+    const signature = Capability.sign(grant.capability, domains.capability, tenantKey);
+    await harness.chain.submitLock(grant.capability, signature);
+    const answer = await by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+    expect(answer.status, answer.text).toBe(200);
+  });
+
+  test("does not take over the lock of another capability", async () => {
+    const by = await harness.caller();
+    const tenantKey = hex32();
+    const grant = makeGrant(by.holder.jwk, tenantKey);
+    harness.chain.balances.set(grant.capability.tenant, 1_000_000n);
+    const wider = { ...grant.capability, maxSpendNano: 1_000n };
+    await harness.chain.submitLock(wider, Capability.sign(wider, domains.capability, tenantKey));
+    const answer = await by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+    expect(codeOf(answer.text)).toBe("invalid_capability");
+  });
+
+  const rehash = (grant: ReturnType<typeof makeGrant>) => {
+    grant.capability.quoteHash = Quote.hash(grant.quote, domains.quote);
+  };
+
+  test.each<[string, (grant: ReturnType<typeof makeGrant>) => void, number, string]>([
+    [
+      "an expired quote",
+      (grant) => {
+        grant.quote.expiresAt = nowSeconds() - 1n;
+        rehash(grant);
+      },
+      409,
+      "quote_expired",
+    ],
+    [
+      "a capability for another quote",
+      (grant) => void Object.assign(grant.capability, { quoteHash: hex32() }),
+      409,
+      "quote_mismatch",
+    ],
+    [
+      "a quote for another gateway",
+      (grant) => {
+        grant.quote.gateway = `0x${"77".repeat(20)}`;
+        rehash(grant);
+      },
+      409,
+      "quote_mismatch",
+    ],
+    [
+      "a quote for another tenant",
+      (grant) => {
+        grant.quote.tenant = `0x${"77".repeat(20)}`;
+        rehash(grant);
+      },
+      409,
+      "quote_mismatch",
+    ],
+    [
+      "a spend above the ceiling",
+      (grant) => void Object.assign(grant.capability, { maxSpendNano: grant.quote.ceilingNano + 1n }),
+      409,
+      "quote_mismatch",
+    ],
+    ["cheaper steps than quoted", (grant) => void grant.steps.splice(1, 1), 409, "quote_mismatch"],
+    [
+      "another job id",
+      (grant) => void Object.assign(grant.capability, { jobId: hex32() }),
+      401,
+      "invalid_capability",
+    ],
+    [
+      "an expired capability",
+      (grant) => void Object.assign(grant.capability, { expiresAt: nowSeconds() }),
+      401,
+      "capability_expired",
+    ],
+    [
+      "a capability of the future",
+      (grant) => void Object.assign(grant.capability, { validAfter: nowSeconds() + 60n }),
+      401,
+      "capability_not_yet_valid",
+    ],
+    [
+      "a signature of someone else",
+      (grant) => void Object.assign(grant, { tenantKey: hex32() }),
+      401,
+      "invalid_signature",
+    ],
+  ])("refuses %s", async (_name, alter, status, code) => {
+    await expectLockRefused({ alter }, status, code);
+  });
+
+  test("refuses a tenant without credit", async () => {
+    const by = await harness.caller();
+    const grant = makeGrant(by.holder.jwk, hex32());
+    const answer = await by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+    expect([answer.status, codeOf(answer.text)]).toEqual([402, "credit_exhausted"]);
+  });
+
+  test("refuses a caller who is not the holder", async () => {
+    const by = await harness.caller();
+    const other = await harness.caller();
+    const grant = makeGrant(other.holder.jwk, hex32());
+    const answer = await by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+    expect(codeOf(answer.text)).toBe("invalid_proof");
+  });
+});
+
+describe("POST /v1/jobs/close", () => {
+  test("ends a job once, and no call begins afterwards", async () => {
+    const job = await harness.openJob();
+    await job.by.send(job.chat());
+    const close = { path: "/v1/jobs/close", body: {}, token: job.token };
+    const first = JSON.parse((await job.by.send(close)).text) as { closedAtMs: number };
+    const again = JSON.parse((await job.by.send(close)).text) as { closedAtMs: number };
+    expect(again).toEqual({ jobId: job.jobId, closedAtMs: first.closedAtMs });
+    const kinds = (await feedOf(harness.pool, job.jobId)).map(({ kind }) => kind);
+    expect(kinds).toEqual(["job-opened", "usage", "job-closed"]);
+    const refused = await job.by.send(job.chat());
+    expect([refused.status, codeOf(refused.text)]).toEqual([409, "job_closed"]);
+    const locked = await job.by.send({ path: "/v1/jobs/lock", body: job.body });
+    expect(codeOf(locked.text)).toBe("job_closed");
+  });
+
+  test("waits for running calls", async () => {
+    const job = await harness.openJob();
+    harness.provider.answer = async (received, response) => {
+      await sleep(200);
+      await answerUsual(received, response);
+    };
+    const other = await harness.caller(job.by.holder);
+    const running = job.by.send(job.chat());
+    await sleep(80);
+    const close = { path: "/v1/jobs/close", body: {}, token: job.token };
+    const refused = await other.send(close);
+    expect([refused.status, codeOf(refused.text)]).toEqual([400, "invalid_request"]);
+    expect((await running).status).toBe(200);
+    expect((await other.send(close)).status).toBe(200);
+  });
+});
+
+describe("revocation", () => {
+  test("of one job stops its calls, and no other's", async () => {
+    const [job, other] = [await harness.openJob(), await harness.openJob()];
+    harness.chain.revoke(job.grant.capability.tenant, job.jobId, Number(nowSeconds()));
+    await expect
+      .poll(async () => codeOfAnswer(await job.by.send(job.chat())), { timeout: 5_000 })
+      .toBe("capability_revoked");
+    expect((await other.by.send(other.chat())).status).toBe(200);
+    expect((await harness.audit(job.jobId)).balances.get("held") ?? 0n).toBe(0n);
+  });
+
+  test("of all of a tenant stops each", async () => {
+    const job = await harness.openJob();
+    harness.chain.revoke(job.grant.capability.tenant, null, Number(nowSeconds()));
+    await expect
+      .poll(async () => codeOfAnswer(await job.by.send(job.chat())), { timeout: 5_000 })
+      .toBe("capability_revoked");
+  });
+
+  test("before the lock is found at the lock", async () => {
+    const revoke = (grant: ReturnType<typeof makeGrant>) =>
+      harness.chain.revoke(grant.capability.tenant, grant.capability.jobId, Number(nowSeconds()));
+    await expectLockRefused({ alter: revoke }, 403, "capability_revoked");
+  });
+
+  test("that cannot be read for too long lets no call through", async () => {
+    const job = await harness.openJob();
+    harness.chain.isDown = true;
+    await sleep(1_300);
+    const answer = await job.by.send(job.chat());
+    expect([answer.status, codeOf(answer.text)]).toEqual([503, "chain_unavailable"]);
+    expect(harness.provider.received).toEqual([]);
+    harness.chain.isDown = false;
+    await expect.poll(async () => (await job.by.send(job.chat())).status, { timeout: 5_000 }).toBe(200);
+  });
+});
+
+test("a capability that ends lets no call begin", async () => {
+  const job = await harness.openJob({ expiresInSeconds: 2 });
+  expect((await job.by.send(job.chat())).status).toBe(200);
+  await sleep(2_100);
+  const answer = await job.by.send(job.chat());
+  expect(["capability_expired", "usage_auth_expired"]).toContain(codeOf(answer.text));
+});
+
+function codeOfAnswer(answer: { status: number; text: string }): string {
+  return answer.status === 200 ? "ok" : codeOf(answer.text);
+}

@@ -1,0 +1,42 @@
+import { Capability } from "@tac/protocol";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grantBody, type Harness, makeGrant, startHarness } from "./support/harness.ts";
+import { hex32 } from "./support/hex32.ts";
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({ tls: null, rateLimits: { perIpPerMinute: 40, perJobPerMinute: 5 } });
+});
+afterAll(() => harness.stop());
+
+const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
+
+describe("a gateway on plain HTTP", () => {
+  test("takes capabilities of the nonce-only profile, and no others", async () => {
+    const job = await harness.openJob({ binding: Capability.BINDING_NONCE });
+    expect(job.answer.status, job.answer.text).toBe(200);
+    expect((await job.by.send(job.chat())).status).toBe(200);
+
+    const grant = makeGrant(job.by.holder.jwk, hex32());
+    const refused = await job.by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
+    expect([refused.status, codeOf(refused.text)]).toEqual([401, "binding_mismatch"]);
+  });
+
+  test("limits a job, then an address, each with Retry-After", async () => {
+    const job = await harness.openJob({ binding: Capability.BINDING_NONCE });
+    const answers = [];
+    for (let index = 0; index < 6; index += 1) answers.push(await job.by.send(job.chat()));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 429]);
+    expect(codeOf(answers.at(-1)?.text ?? "")).toBe("rate_limited");
+    expect(Number(answers.at(-1)?.headers["retry-after"])).toBeGreaterThan(0);
+
+    const other = await harness.openJob({ binding: Capability.BINDING_NONCE });
+    expect((await other.by.send(other.chat())).status).toBe(200);
+    let last = await other.by.send({ method: "GET", path: "/v1/models" });
+    for (let index = 0; index < 40 && last.status === 200; index += 1) {
+      last = await other.by.send({ method: "GET", path: "/v1/models" });
+    }
+    expect([last.status, codeOf(last.text)]).toEqual([429, "rate_limited"]);
+    expect(Number(last.headers["retry-after"])).toBeGreaterThan(0);
+  });
+});
