@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import {
+  closeWithGrace,
+  createLogger,
+  createMetrics,
+  createPool,
+  ensureDatabase,
+  loadJsonFile,
+  migrate,
+  runService,
+} from "@tac/kit";
+import { Deployment, Wire } from "@tac/protocol";
+import { createClient } from "@tac/sdk";
+import { privateKeyToAccount } from "viem/accounts";
+import { buildApp } from "./app.ts";
+import { createAuditStore } from "./audit/AuditStore.ts";
+import { readConfig } from "./config.ts";
+import { fetchTariffs } from "./planner/fetchTariffs.ts";
+import { defaultPolicy, policySchema } from "./policy/Policy.ts";
+import { recoverTasks } from "./tasks/recoverTasks.ts";
+import type { TaskContext } from "./tasks/TaskContext.ts";
+import { createTaskStore } from "./tasks/TaskStore.ts";
+
+await runService(async () => {
+  const config = readConfig();
+  const logger = createLogger({ service: "orchestrator", level: config.LOG_LEVEL });
+  const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
+  const policy =
+    config.POLICY_FILE === undefined ? defaultPolicy : await loadJsonFile(config.POLICY_FILE, policySchema);
+  const ca =
+    config.GATEWAY_CA_FILE === undefined ? {} : { ca: await readFile(config.GATEWAY_CA_FILE, "utf8") };
+
+  await ensureDatabase(config.DATABASE_URL);
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    onIdleError: (error) => logger.warn({ err: error }, "a database connection was lost"),
+  });
+  const migrations = await migrate(pool, fileURLToPath(new URL("../migrations", import.meta.url)));
+  if (migrations.length > 0) logger.info({ migrations }, "migrated");
+
+  const client = createClient({
+    gatewayUrl: config.GATEWAY_URL,
+    deployment,
+    tenant: privateKeyToAccount(config.TENANT_PRIVATE_KEY),
+    ...ca,
+    ...(config.TARIFF_SIGNER === undefined ? {} : { tariffSigner: config.TARIFF_SIGNER }),
+  });
+  const context: TaskContext = {
+    pool,
+    tasks: createTaskStore(pool),
+    audit: createAuditStore(pool),
+    client,
+    policy,
+    tenant: Wire.privateKeyToAddress(config.TENANT_PRIVATE_KEY),
+    tenantPrivateKey: config.TENANT_PRIVATE_KEY,
+    fetchTariffs: () => fetchTariffs(config.TARIFF_URL),
+    settlementTimeoutMs: config.SETTLEMENT_TIMEOUT_SECONDS * 1000,
+    logger,
+  };
+  // Before the first task is accepted, so that no task of this process can be taken for an abandoned one.
+  const recovery = await recoverTasks(context);
+  if (recovery.recovered > 0) logger.warn(recovery, "tasks of an earlier process were ended");
+
+  const { app, runner } = buildApp({
+    context,
+    runnerOptions: {
+      maxRunning: config.MAX_RUNNING_TASKS,
+      outputsTtlMs: config.OUTPUTS_TTL_SECONDS * 1000,
+    },
+    apiToken: config.API_TOKEN,
+    metrics: createMetrics({ service: "orchestrator" }),
+  });
+  closeWithGrace({
+    logger,
+    closers: {
+      app: () => app.close(),
+      tasks: () => runner.drain(),
+      gateway: () => client.shutdown(),
+      database: () => pool.end(),
+    },
+  });
+  await app.listen({ host: config.HOST, port: config.PORT });
+});
