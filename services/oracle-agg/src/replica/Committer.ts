@@ -51,7 +51,8 @@ export class Committer {
       const body = await this.#fromPeers(committed);
       return { ...body, content: await this.#recompute(committed, body) };
     }
-    const { sources, content, groupSignature, partials } = own;
+    const { sources, groupSignature, partials } = own;
+    const content = await batches.contentOf(batchNumber, committed.batchHash);
     if (groupSignature !== null) return { sources, content, signature: groupSignature, partials };
     try {
       const { signature, partials: theirs } = await this.#fromPeers(committed);

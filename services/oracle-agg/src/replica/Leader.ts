@@ -209,7 +209,7 @@ export class Leader {
 
   async #send(signed: StoredProposal): Promise<void> {
     const { chain, batches, key, peers, logger, metrics } = this.#context;
-    const { header, batchHash, content, groupSignature, partials } = signed;
+    const { header, batchHash, groupSignature, partials } = signed;
     if (groupSignature === null) throw new Error("Only a signed batch is submitted.");
     this.#sentAtMs.clear();
     this.#sentAtMs.set(batchHash, this.#context.nowMs());
@@ -220,10 +220,11 @@ export class Leader {
       partials,
       transactionHash: null,
     };
+    const { lines } = await batches.contentOf(header.batchNumber, batchHash);
     try {
       const transactionHash = await chain.submit({
         header,
-        lines: content.lines,
+        lines,
         signature: groupSignature,
         publicKey: key.groupPublicKey,
       });

@@ -76,8 +76,13 @@ export class Signer {
     const batchHash = BatchHeader.hash(header, domains.usageReceipts);
     const earlier = (await batches.proposals(header.batchNumber)).find((one) => one.batchHash === batchHash);
     const lane = await this.#assertHeader(proposal);
-    const content = earlier?.content ?? contentOf(await this.#assertContent(proposal, lane, batchHash));
-    const partialSignature = earlier?.partialSignature ?? ThresholdBls.partialSign(batchHash, key.share);
+    if (earlier !== undefined) {
+      const repeated = await batches.repeatProposal(header.batchNumber, batchHash, view);
+      if (repeated !== batchHash) throw new ProposalRefused(["another header was signed in this view"]);
+      return earlier.partialSignature;
+    }
+    const content = contentOf(await this.#assertContent(proposal, lane, batchHash));
+    const partialSignature = ThresholdBls.partialSign(batchHash, key.share);
     const held = await batches.saveProposal({ view, batchHash, header, sources, content, partialSignature });
     if (held !== batchHash) throw new ProposalRefused(["another header was signed in this view"]);
     return partialSignature;

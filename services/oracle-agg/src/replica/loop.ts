@@ -2,11 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export type Loop = { stop(): Promise<void> };
 
-const MAX_BACKOFF_MS = 10_000;
+/** Short, because everything a replica asks is near or cheap to ask, and every second counts for settlement. */
+const MAX_BACKOFF_MS = 2_000;
 
 /**
  * Repeats a step until stopped, waiting `idleMs` between steps, or not at all when the step returns true for more work.
- * A step that fails is reported and tried again after a wait that doubles up to ten seconds.
+ * A step that fails is reported and tried again after a wait that doubles up to two seconds.
  */
 export const startLoop = (
   { idleMs, onError }: { idleMs: number; onError: (error: unknown) => void },

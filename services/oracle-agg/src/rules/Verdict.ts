@@ -17,6 +17,7 @@ export type RejectionCode =
   | "quote_gateway"
   | "quote_plan"
   | "quote_tariffs"
+  | "quote_steps"
   | "quote_signature"
   | "token_invalid"
   | "token_capability"

@@ -46,6 +46,7 @@ describe("a job-opened event", () => {
     ["quote_gateway", { quote: { gateway: account().address } }],
     ["quote_plan", { quote: { planHash: hex32() } }],
     ["quote_tariffs", { quote: { tariffsHash: hex32() } }],
+    ["quote_steps", { quote: { ceilingNano: 1n } }],
     ["quote_signature", { quoteSigner: account() }],
   ])("is refused as %s", (code, choices) => expect(openedWith(choices)).toBe(code));
 });

@@ -1,4 +1,4 @@
-import { Capability, type Deployment, type FeedEvent, Quote } from "@tac/protocol";
+import { Capability, type Deployment, type FeedEvent, ProtocolError, Quote } from "@tac/protocol";
 import type { Address } from "viem";
 import type { Job } from "./Job.ts";
 import { type Refusal, refuse } from "./Verdict.ts";
@@ -31,6 +31,8 @@ export const validateJobOpened = (
     return refuse("quote_plan", "The plan is not the quoted one.");
   if (Quote.tariffsHash(signedQuote.tariffs) !== quote.tariffsHash)
     return refuse("quote_tariffs", "The tariffs are not the quoted ones.");
+  const inconsistency = inconsistencyOf(signedQuote);
+  if (inconsistency !== null) return refuse("quote_steps", inconsistency);
   const signer = Quote.recover(quote, signedQuote.signature, domains.quote);
   if (signer === null || !tariffSigners.has(signer))
     return refuse("quote_signature", "The quote is not signed by an accepted signer.");
@@ -47,4 +49,15 @@ export const validateJobOpened = (
       signedQuote,
     },
   };
+};
+
+// Plan and tariffs are hashed into the quote; the steps are not, and must follow from them.
+const inconsistencyOf = (signedQuote: Quote.SignedQuote): string | null => {
+  try {
+    Quote.checkConsistency(signedQuote);
+    return null;
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.message;
+    throw error;
+  }
 };

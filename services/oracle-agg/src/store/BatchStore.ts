@@ -25,7 +25,6 @@ export type StoredProposal = {
   batchHash: Hex;
   header: BatchHeader.BatchHeader;
   sources: Sources.Sources;
-  content: BatchContent;
   partialSignature: Hex;
   groupSignature: Hex | null;
   partials: Partial[];
@@ -110,12 +109,39 @@ export class BatchStore {
     return rows[0] === undefined ? null : toCommitted(rows[0]);
   }
 
+  /** Proposals this replica signed for a batch, newest view first; their content is read apart, for it is large. */
   async proposals(batchNumber: bigint): Promise<StoredProposal[]> {
     const { rows } = await this.#pool.query<ProposalRow>(
-      "SELECT * FROM proposals WHERE batch_number = $1 ORDER BY view DESC",
+      `SELECT view, batch_hash, header, sources, partial_signature, group_signature, partials, transaction_hash
+         FROM proposals WHERE batch_number = $1 ORDER BY view DESC`,
       [batchNumber],
     );
     return rows.map(toProposal);
+  }
+
+  /** What a proposed batch holds. Throws when this replica signed no such proposal. */
+  async contentOf(batchNumber: bigint, batchHash: Hex): Promise<BatchContent> {
+    const { rows } = await this.#pool.query<{ content: unknown }>(
+      "SELECT content FROM proposals WHERE batch_number = $1 AND batch_hash = $2 LIMIT 1",
+      [batchNumber, batchHash],
+    );
+    if (rows[0] === undefined) throw new Error(`No proposal ${batchHash} of batch ${batchNumber} is stored.`);
+    return Wire.parse(contentSchema, rows[0].content);
+  }
+
+  /** Takes a proposal that was signed in an earlier view up again; returns the hash that holds, as saveProposal does. */
+  async repeatProposal(batchNumber: bigint, batchHash: Hex, view: bigint): Promise<Hex> {
+    const { rows } = await this.#pool.query<{ batch_hash: Hex }>(
+      `INSERT INTO proposals (batch_number, view, batch_hash, header, sources, content, partial_signature,
+                              group_signature, partials, transaction_hash)
+       SELECT batch_number, $3, batch_hash, header, sources, content, partial_signature,
+              group_signature, partials, transaction_hash
+         FROM proposals WHERE batch_number = $1 AND batch_hash = $2 ORDER BY view DESC LIMIT 1
+       ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
+       RETURNING batch_hash`,
+      [batchNumber, batchHash, view],
+    );
+    return rows[0]?.batch_hash ?? batchHash;
   }
 
   /**
@@ -123,7 +149,9 @@ export class BatchStore {
    * same batch number and view, which forbids to sign another.
    */
   async saveProposal(
-    proposal: Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash">,
+    proposal: Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash"> & {
+      content: BatchContent;
+    },
   ): Promise<Hex> {
     const { rows } = await this.#pool.query<{ batch_hash: Hex }>(
       `INSERT INTO proposals (batch_number, view, batch_hash, header, sources, content, partial_signature)
@@ -272,7 +300,6 @@ type ProposalRow = {
   batch_hash: Hex;
   header: unknown;
   sources: unknown;
-  content: unknown;
   partial_signature: Hex;
   group_signature: Hex | null;
   partials: unknown;
@@ -291,7 +318,6 @@ const toProposal = (row: ProposalRow): StoredProposal => ({
   batchHash: row.batch_hash,
   header: Wire.parse(BatchHeader.schema, row.header),
   sources: Wire.parse(Sources.schema, row.sources),
-  content: Wire.parse(contentSchema, row.content),
   partialSignature: row.partial_signature,
   groupSignature: row.group_signature,
   partials: Wire.parse(z.array(partialSchema), row.partials),

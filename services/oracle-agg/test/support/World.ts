@@ -142,7 +142,7 @@ const signQuote = (gateway: Address, tenant: Address, choices: JobChoices): Quot
     gateway,
     planHash: Quote.planHash(plan),
     tariffsHash: Quote.tariffsHash(refs),
-    ceilingNano: 1_000_000n,
+    ceilingNano: 2_000n,
     issuedAt: BigInt(nowSeconds()),
     expiresAt: BigInt(nowSeconds() + 300),
     nonce: hex32(),
