@@ -1,16 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import {
-  Batch,
-  BatchHeader,
-  type Deployment,
-  Line,
-  MerkleTree,
-  ThresholdBls,
-  UsageReceipt,
-} from "@tac/protocol";
+import { Batch, BatchHeader, type Deployment, Line, MerkleTree, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { BatchCommitted } from "../chain/events.ts";
-import { blsVerdict } from "../verify/blsVerdict.ts";
+import { blsVerdict, type Signer, signersCombine } from "../verify/blsVerdict.ts";
 import type { AggregatorBatch } from "./AggregatorBatch.ts";
 
 /** What an aggregator gave is not the batch that the chain committed. */
@@ -23,7 +15,7 @@ export type CheckedBatch = {
   lines: Line.Line[];
   receipts: { receipt: UsageReceipt.UsageReceipt; receiptSignature: Hex; proof: Hex[] }[];
   signature: Hex;
-  signers: { replica: number; publicShare: Hex; partialSignature: Hex }[];
+  signers: Signer[];
 };
 
 /** What the chain says about a batch. `signatureOnChain` is null when the calldata does not show it. */
@@ -92,23 +84,14 @@ async function checkSignatures(body: AggregatorBatch, domains: Deployment.Domain
 function checkedSigners(
   body: AggregatorBatch,
   group: { batchHash: Hex; publicKey: Hex; signature: Hex },
-): CheckedBatch["signers"] {
-  const valid = body.partials.filter(
-    ({ publicShare, signature }, index) =>
-      body.partials.findIndex(({ replica }) => replica === body.partials[index]?.replica) === index &&
-      blsVerdict(group.batchHash, signature, publicShare),
-  );
+): Signer[] {
+  const replicas = body.partials.map(({ replica }) => replica);
+  const valid = body.partials
+    .map(({ replica, publicShare, signature }) => ({ replica, publicShare, partialSignature: signature }))
+    .filter(
+      ({ replica, publicShare, partialSignature }, index) =>
+        replicas.indexOf(replica) === index && blsVerdict(group.batchHash, partialSignature, publicShare),
+    );
   if (valid.length === 0) return [];
-  const combined = ThresholdBls.combine(
-    valid.map(({ replica, signature }) => ({ index: replica, signature })),
-  );
-  const key = ThresholdBls.combinePublicKeys(
-    valid.map(({ replica, publicShare }) => ({ index: replica, publicKey: publicShare })),
-  );
-  if (combined !== group.signature || key !== group.publicKey) return [];
-  return valid.map(({ replica, publicShare, signature }) => ({
-    replica,
-    publicShare,
-    partialSignature: signature,
-  }));
+  return signersCombine(valid, group.signature, group.publicKey) ? valid : [];
 }

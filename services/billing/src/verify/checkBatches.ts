@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import { BatchHeader, type Invoice, ThresholdBls } from "@tac/protocol";
+import { BatchHeader, type Invoice } from "@tac/protocol";
 import { type Hex, keccak256 } from "viem";
-import { blsVerdict } from "./blsVerdict.ts";
+import { blsVerdict, signersCombine } from "./blsVerdict.ts";
 import type { Context } from "./Context.ts";
 import { batchKey, epochKey } from "./evidence.ts";
 import { reasonOf } from "./reasonOf.ts";
@@ -27,7 +27,8 @@ export async function checkBatches(context: Context): Promise<void> {
     if (!used.has(key))
       report(path, "unused_batch", "no line and no settlement of the invoice is in this batch");
     const batchHash = BatchHeader.hash(batch.header, context.domains.usageReceipts);
-    checkHeader(path, batch, batchHash, context);
+    // A batch that did not settle this job is refused as it is; checking its signatures would be a stranger's to spend.
+    if (!checkHeader(path, batch, batchHash, context)) continue;
     checkGroupSignature(path, batch, batchHash, context);
     checkSigners(path, batch, batchHash, context);
   }
@@ -52,7 +53,8 @@ export async function checkBatches(context: Context): Promise<void> {
   }
 }
 
-function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, context: Context): void {
+/** False when the chain has no such batch to compare with. */
+function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, context: Context): boolean {
   const { evidence, report } = context;
   const { header, transactionHash } = batch;
   const transaction = evidence.transactions.get(transactionHash) ?? null;
@@ -62,7 +64,7 @@ function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, 
       "transaction_not_found",
       `no transaction ${transactionHash} settled anything of this job`,
     );
-    return;
+    return false;
   }
   const onChain = transaction.batches.find(
     ({ committed }) => committed.laneId === header.laneId && committed.batchNumber === header.batchNumber,
@@ -73,7 +75,7 @@ function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, 
       "batch_not_on_chain",
       `transaction ${transactionHash} does not commit batch ${header.batchNumber} of lane ${header.laneId}`,
     );
-    return;
+    return false;
   }
   const actual = BatchHeader.toJson(onChain.committed.header);
   for (const [name, stated] of Object.entries(BatchHeader.toJson(header))) {
@@ -87,6 +89,7 @@ function checkHeader(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex, 
       "batch_hash_mismatch",
       `the header hashes to ${batchHash}, the chain committed ${onChain.committed.batchHash}`,
     );
+  return true;
 }
 
 function checkGroupSignature(
@@ -136,13 +139,7 @@ function checkSigners(path: string, batch: Invoice.InvoiceBatch, batchHash: Hex,
   });
   if (repeated.length > 0 || refused.length > 0) return;
   try {
-    const signature = ThresholdBls.combine(
-      signers.map(({ replica, partialSignature }) => ({ index: replica, signature: partialSignature })),
-    );
-    const publicKey = ThresholdBls.combinePublicKeys(
-      signers.map(({ replica, publicShare }) => ({ index: replica, publicKey: publicShare })),
-    );
-    if (signature !== batch.signature || publicKey !== batch.publicKey)
+    if (!signersCombine(signers, batch.signature, batch.publicKey))
       report(
         `${path}.signers`,
         "signers_do_not_combine",
