@@ -12,10 +12,10 @@ import { httpDkgPeer } from "../../src/dkg/httpPeer.ts";
 import { runCeremony } from "../../src/dkg/runCeremony.ts";
 import type { AggregatorSet } from "../../src/keys/AggregatorSet.ts";
 import { type KeyShare, readKeyShare } from "../../src/keys/KeyShare.ts";
-import { generateNodeKey } from "../../src/keys/NodeKey.ts";
+import { generateNodeKey, type NodeKey } from "../../src/keys/NodeKey.ts";
 import { createRuntime, type Runtime, Waiting } from "../../src/Runtime.ts";
 import { createReplicaMetrics, type ReplicaMetrics } from "../../src/replica/ReplicaMetrics.ts";
-import type { Replica } from "../../src/replica.ts";
+import type { Cadence, Replica } from "../../src/replica.ts";
 import { TestChain } from "./TestChain.ts";
 import { TestGateway } from "./TestGateway.ts";
 import { deployment, tariffSigner, tariffs } from "./World.ts";
@@ -33,6 +33,7 @@ export type Network = {
   replica(id: number): Replica;
   metrics(id: number): ReplicaMetrics;
   url(id: number): string;
+  nodeKey(id: number): NodeKey;
   /** Makes a replica use another share from its next start on. */
   corruptShare(id: number, share: KeyShare["share"]): void;
   stop(): Promise<void>;
@@ -43,7 +44,7 @@ export const WINDOW_MS = 200;
 export const LEADER_TIMEOUT_MS = 1_500;
 
 /** Four replicas with an HTTP interface, a node key, a key share and a PostgreSQL database each. */
-export const startNetwork = async (): Promise<Network> => {
+export const startNetwork = async (cadence: Partial<Cadence> = {}): Promise<Network> => {
   const folder = mkdtempSync(join(tmpdir(), "tac-oracle-"));
   const database = await startTestDatabase();
   const nodeKeys = [1, 2, 3, 4].map(() => generateNodeKey());
@@ -106,7 +107,7 @@ export const startNetwork = async (): Promise<Network> => {
           },
           logger,
           metrics: replicaMetrics,
-          cadence: FAST,
+          cadence: { ...FAST, ...cadence },
         });
       },
     });
@@ -153,6 +154,11 @@ export const startNetwork = async (): Promise<Network> => {
     kill,
     replica: (id) => nodeOf(id).runtime.replica(),
     metrics: (id) => nodeOf(id).metrics,
+    nodeKey: (id) => {
+      const nodeKey = nodeKeys[id - 1];
+      if (nodeKey === undefined) throw new Error(`no replica ${id}`);
+      return nodeKey;
+    },
     url: (id) => `http://127.0.0.1:${ports[id - 1]}`,
     corruptShare: (id, share) => shares.set(id, share),
     stop,
