@@ -37,6 +37,16 @@ describe("threshold signatures", () => {
     expect(ThresholdBls.verify(message, ThresholdBls.combine(swapped), groupPublicKey)).toBe(false);
   });
 
+  it("name shares whose keys interpolate to the group's, from any three of four and from all", () => {
+    const keys = shares.map(({ index, scalar: own }) => ({ index, publicKey: ThresholdBls.publicKey(own) }));
+    for (const absent of [0, 1, 2, 3, 4]) {
+      const present = keys.filter(({ index }) => index !== absent);
+      expect(ThresholdBls.combinePublicKeys(present)).toBe(groupPublicKey);
+    }
+    expect(ThresholdBls.combinePublicKeys(keys.slice(0, 2))).not.toBe(groupPublicKey);
+    expect(codeOf(() => ThresholdBls.combinePublicKeys([]))).toBe("invalid_request");
+  });
+
   it("are checked share by share", () => {
     const [first, second] = shares;
     const signature = partials[0]?.signature ?? "0x";
