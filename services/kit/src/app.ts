@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { SecureServerOptions } from "node:http2";
 import type { ServerOptions } from "node:https";
 import { Constants, Errors } from "@tac/protocol";
 import {
@@ -70,7 +69,8 @@ export const createApp = ({
   problemEverywhere?: boolean;
   checks?: Readonly<Record<string, HealthCheck>>;
   checkDeadlineMs?: number;
-  https?: ServerOptions & SecureServerOptions;
+  /** TLS settings; absent: plain HTTP. */
+  https?: ServerOptions;
 }): App => {
   const loggerInstance: FastifyBaseLogger = logger;
   const app: App = fastify({

@@ -207,4 +207,19 @@ describe("followLogs", () => {
     await vi.waitFor(() => expect(seen).toEqual([201n]), 5_000);
     expect(errors).toHaveLength(2);
   });
+
+  test("is caught up only as of a time whose blocks were handled", async () => {
+    const start = (await chain.getBlockNumber()) + 1n;
+    await senderOf(node.privateKeys[0]).send(call("bump", 301n));
+    let isDown = true;
+    const { follower, errors } = follow(start, {}, () => {
+      if (isDown) throw new Error("store down");
+    });
+    await vi.waitFor(() => expect(errors.length).toBeGreaterThan(1), 5_000);
+    expect(follower.caughtUpAtMs()).toBe(0);
+    expect(follower.lagBlocks()).toBe(1n);
+    const recoveredAtMs = Date.now();
+    isDown = false;
+    await vi.waitFor(() => expect(follower.caughtUpAtMs()).toBeGreaterThanOrEqual(recoveredAtMs), 5_000);
+  });
 });

@@ -12,6 +12,7 @@ import { createMisbehaviour } from "./misbehave.ts";
 import type { Reporter } from "./reporter.ts";
 import { addChatRoute } from "./routes/chat.ts";
 import { addEmbeddingsRoute } from "./routes/embeddings.ts";
+import { addHttpRoute } from "./routes/http.ts";
 import { addModelsRoute } from "./routes/models.ts";
 
 declare module "fastify" {
@@ -74,5 +75,6 @@ export const buildApp = ({
   addModelsRoute(app, models);
   addChatRoute(app, deps);
   addEmbeddingsRoute(app, deps);
+  addHttpRoute(app, deps);
   return app;
 };

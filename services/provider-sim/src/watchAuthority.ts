@@ -32,7 +32,6 @@ export const watchAuthority = ({
   const gateways = new Set<string>();
   const revokedJobs = new Set<string>();
   const revokedTenants = new Map<string, number>();
-  let isComplete = false;
   let cursor: bigint | undefined;
 
   const apply = (log: FollowedLogs<typeof capabilityAuthorityAbi>[number]): void => {
@@ -63,8 +62,7 @@ export const watchAuthority = ({
     isRevoked: (jobId, { tenant, issuedAt }) =>
       revokedJobs.has(jobId) || issuedAt <= (revokedTenants.get(tenant) ?? -1),
     assertFresh: () => {
-      isComplete ||= follower.lastPollAtMs() > 0 && follower.lagBlocks() === 0n;
-      if (isComplete && Date.now() - follower.lastPollAtMs() <= maxAgeMs) return;
+      if (Date.now() - follower.caughtUpAtMs() <= maxAgeMs) return;
       throw new ProtocolError("chain_unavailable", {
         detail: "The revocation list is too old to serve calls.",
       });

@@ -243,6 +243,14 @@ describe("behind a gateway", () => {
     expect(UsageReport.recover(signed, domain)).toBe(signer);
   });
 
+  test("countersigns one request of any other API", async () => {
+    const { post } = await start({ guard: guarded() });
+    const answer = await post("/v1/http/sim-chat", { query: "anything" }, forwarded());
+    expect(await answer.json()).toMatchObject({ object: "http.answer", bodyBytes: 20 });
+    const signed = UsageReport.fromHeader(answer.headers.get("x-usage-report") ?? "");
+    expect(signed.report).toMatchObject({ inputTokens: 0n, outputTokens: 0n, requests: 1n });
+  });
+
   test.each<[string, number, string, () => Record<string, string>]>([
     ["without a grant", 401, "invalid_usage_auth", () => ({})],
     ["with a grant for another provider", 403, "provider_not_allowed", () => forwarded({ providers: [2] })],

@@ -65,9 +65,15 @@ export const createSender = ({
     // A node behind a load balancer may not know our last transaction yet.
     const nonce = Math.max(pending, lastNonce + 1);
     const gas = estimate + (estimate * gasMarginPercent) / 100n;
-    const hash = await wallet.sendTransaction({ to, data, nonce, gas });
-    lastNonce = nonce;
-    return hash;
+    try {
+      const hash = await wallet.sendTransaction({ to, data, nonce, gas });
+      lastNonce = nonce;
+      return hash;
+    } catch (error) {
+      // A nonce that may never have been used must not leave a gap that blocks everything behind it.
+      lastNonce = -1;
+      throw error;
+    }
   };
 
   const reasonOf = async (to: Address, data: Hex, receipt: TransactionReceipt, abi: Abi): Promise<Error> => {
@@ -89,8 +95,6 @@ export const createSender = ({
       const data = encodeFunctionData({ abi, functionName, args });
       const hash = await inTurn(() =>
         submit(address, data).catch((error: unknown) => {
-          // A nonce that was never used must not leave a gap that blocks everything behind it.
-          lastNonce = -1;
           throw decodeChainError(error, knownErrors);
         }),
       );

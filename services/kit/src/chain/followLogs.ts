@@ -18,6 +18,11 @@ export type LogFollower = {
   lagBlocks: () => bigint;
   /** When the head was last read, in Unix milliseconds; 0 before the first time. */
   lastPollAtMs: () => number;
+  /**
+   * Everything on the chain at this time, in Unix milliseconds, has been handled; 0 before the first time.
+   * What it says grows old when either reading or handling fails.
+   */
+  caughtUpAtMs: () => number;
 };
 
 const maxBackoffMs = 10_000;
@@ -62,9 +67,11 @@ export const followLogs = <const abi extends Abi>({
   let cursor: bigint | undefined;
   let lag = 0n;
   let lastPollAtMs = 0;
+  let caughtUpAtMs = 0;
 
   const advance = async (): Promise<void> => {
     cursor ??= (await loadCursor()) ?? fromBlock - 1n;
+    const readAtMs = Date.now();
     const head = (await client.getBlockNumber({ cacheTime: 0 })) - confirmations;
     lastPollAtMs = Date.now();
     lag = head > cursor ? head - cursor : 0n;
@@ -83,6 +90,7 @@ export const followLogs = <const abi extends Abi>({
       cursor = last;
       lag = head - last;
     }
+    if (cursor >= head) caughtUpAtMs = readAtMs;
   };
 
   const run = async (): Promise<void> => {
@@ -109,5 +117,6 @@ export const followLogs = <const abi extends Abi>({
     },
     lagBlocks: () => lag,
     lastPollAtMs: () => lastPollAtMs,
+    caughtUpAtMs: () => caughtUpAtMs,
   };
 };
