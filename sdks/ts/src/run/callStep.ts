@@ -25,7 +25,8 @@ const completionSchema = z.looseObject({
 });
 
 const embeddingsSchema = z.looseObject({
-  data: z.array(z.object({ index: z.int().min(0), embedding: z.array(z.number()) })),
+  // Some compatible servers leave the index out and keep the order of the inputs.
+  data: z.array(z.object({ index: z.int().min(0).optional(), embedding: z.array(z.number()) })),
 });
 
 export type StepCall = { step: Plan.QuotedStep; call: number; input: StepInput };
@@ -93,7 +94,7 @@ function toContent(step: Plan.QuotedStep, answer: Answer) {
     }
     case "embeddings": {
       const body = readJson(answer, embeddingsSchema);
-      const ordered = [...body.data].sort((left, right) => left.index - right.index);
+      const ordered = [...body.data].sort((left, right) => (left.index ?? 0) - (right.index ?? 0));
       return { kind: "embeddings" as const, embeddings: ordered.map((entry) => entry.embedding), body };
     }
     case "http":
