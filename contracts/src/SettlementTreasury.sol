@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICreditVault} from "./interfaces/ICreditVault.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
@@ -13,6 +14,7 @@ import {Line, LineOutcome, LineStatus, LineTerms} from "./types/Line.sol";
 /// @notice Pays providers and fees out of the locks, within four bounds.
 contract SettlementTreasury is ISettlementTreasury {
     using LineLib for LineTerms;
+    using SafeCast for uint256;
 
     /// @dev One slot: a batch loads and stores it once per provider, however many lines the provider has.
     struct Account {
@@ -31,27 +33,25 @@ contract SettlementTreasury is ISettlementTreasury {
     }
 
     /// @dev Where the screening of a batch stands: the last line in order, and what its provider may still get.
+    /// Whole words, as in Book: memory packs nothing, and a narrow member costs a mask at every access.
     struct Cursor {
         uint32 providerId;
         bytes32 jobId;
         bool isActive;
-        uint64 roomNano;
-        uint128 leftNano;
+        uint256 roomNano;
+        uint256 leftNano;
     }
 
-    /// @dev The charged lines of one provider, which stand together.
-    struct Run {
+    /// @dev What the lines booked so far came to, and how much of it their providers were credited with. The difference
+    /// belongs to the present provider, whose lines stand together.
+    struct Book {
         uint32 providerId;
         uint256 nextCharge;
-        uint128 paidNano;
-        uint128 feeNano;
-        uint128 releasedNano;
-    }
-
-    struct Totals {
-        uint128 paidNano;
-        uint128 feeNano;
-        uint128 releasedNano;
+        uint256 paidNano;
+        uint256 feeNano;
+        uint256 releasedNano;
+        uint256 creditedPaidNano;
+        uint256 creditedFeeNano;
     }
 
     uint256 private constant BPS = 10_000;
@@ -81,16 +81,18 @@ contract SettlementTreasury is ISettlementTreasury {
         external
     {
         if (msg.sender != receipts) revert SettlementTreasury_NotReceipts(msg.sender);
-        Totals memory totals;
+        Book memory book;
         if (lines.length != 0) {
             Terms memory terms = _terms(totalNano);
             ChargeBuffer charges = ChargeBufferLib.create(lines.length);
             bytes memory verdicts = _screen(lines, terms, charges);
             charges.send(vault, windowStart);
-            totals = _book(lines, terms, charges, verdicts);
-            if (totals.feeNano != 0) feesPayable += totals.feeNano;
+            _book(lines, terms, charges, verdicts, book);
+            if (book.feeNano != 0) feesPayable += book.feeNano.toUint128();
         }
-        emit BatchSettled(batchHash, totals.paidNano, totals.feeNano, totals.releasedNano);
+        emit BatchSettled(
+            batchHash, book.paidNano.toUint128(), book.feeNano.toUint128(), book.releasedNano.toUint128()
+        );
     }
 
     /// @inheritdoc ISettlementTreasury
@@ -127,18 +129,19 @@ contract SettlementTreasury is ISettlementTreasury {
     }
 
     /// @dev Decides, before any money moves, what of each line may be charged. A verdict, one byte per line, is None
-    /// where the line's fate is the vault's alone.
+    /// where the line's fate is the vault's alone; `verdicts` is empty where every verdict would be.
     function _screen(Line[] calldata lines, Terms memory terms, ChargeBuffer charges)
         private
         view
         returns (bytes memory verdicts)
     {
-        verdicts = new bytes(lines.length);
         Cursor memory cursor;
         cursor.leftNano = terms.totalNano;
         for (uint256 i = 0; i < lines.length; ++i) {
             LineStatus verdict = _screenLine(lines[i], terms, charges, cursor);
-            if (verdict != LineStatus.None) verdicts[i] = bytes1(uint8(verdict));
+            if (verdict == LineStatus.None) continue;
+            if (verdicts.length == 0) verdicts = new bytes(lines.length);
+            verdicts[i] = bytes1(uint8(verdict));
         }
     }
 
@@ -161,9 +164,9 @@ contract SettlementTreasury is ISettlementTreasury {
         }
         cursor.jobId = jobId;
 
-        uint64 amountNano = line.terms.amountNano();
+        uint256 amountNano = line.terms.amountNano();
         if (amountNano > cursor.leftNano) return LineStatus.OverBatchTotal;
-        uint64 roomNano = cursor.roomNano;
+        uint256 roomNano = cursor.roomNano;
         unchecked {
             cursor.leftNano -= amountNano;
             if (!cursor.isActive) {
@@ -178,27 +181,30 @@ contract SettlementTreasury is ISettlementTreasury {
     }
 
     /// @dev Books what the vault charged, and emits one event per line.
-    function _book(Line[] calldata lines, Terms memory terms, ChargeBuffer charges, bytes memory verdicts)
-        private
-        returns (Totals memory totals)
-    {
-        Run memory run;
+    function _book(
+        Line[] calldata lines,
+        Terms memory terms,
+        ChargeBuffer charges,
+        bytes memory verdicts,
+        Book memory book
+    ) private {
         for (uint256 i = 0; i < lines.length; ++i) {
-            LineStatus verdict = LineStatus(uint8(verdicts[i]));
-            LineTerms line = lines[i].terms;
+            Line calldata line = lines[i];
+            LineTerms lineTerms = line.terms;
+            LineStatus verdict = verdicts.length == 0 ? LineStatus.None : LineStatus(uint8(verdicts[i]));
             LineOutcome outcome;
             if (verdict == LineStatus.NotAscending || verdict == LineStatus.OverBatchTotal) {
-                outcome = LineLib.packOutcome(0, 0, 0, line.receiptCount(), verdict);
+                outcome = LineLib.packOutcome(0, 0, 0, lineTerms.receiptCount(), verdict);
             } else {
-                if (line.providerId() != run.providerId) {
-                    _creditRun(run, totals, terms);
-                    run.providerId = line.providerId();
+                if (lineTerms.providerId() != book.providerId) {
+                    _creditProvider(book, terms);
+                    book.providerId = lineTerms.providerId();
                 }
-                outcome = _bookCharge(line, verdict, terms.feeBps, charges, run);
+                outcome = _bookCharge(lineTerms, verdict, terms.feeBps, charges, book);
             }
-            emit LineSettled(lines[i].jobId, line.providerId(), outcome);
+            emit LineSettled(line.jobId, lineTerms.providerId(), outcome);
         }
-        _creditRun(run, totals, terms);
+        _creditProvider(book, terms);
     }
 
     /// @dev Nothing overflows: the vault never pays above the charge, and fewer than 2^64 lines fit into a block.
@@ -207,38 +213,35 @@ contract SettlementTreasury is ISettlementTreasury {
         LineStatus verdict,
         uint256 feeBps,
         ChargeBuffer charges,
-        Run memory run
+        Book memory book
     ) private pure returns (LineOutcome) {
-        (uint64 paidNano, uint64 releasedNano, LineStatus status) = charges.resultAt(run.nextCharge);
-        if (verdict != LineStatus.None) status = _statusOf(verdict, status);
         unchecked {
+            (uint64 paidNano, uint64 releasedNano, LineStatus status) = charges.resultAt(book.nextCharge++);
+            if (verdict != LineStatus.None) status = _statusOf(verdict, status);
             // forge-lint: disable-next-line(unsafe-typecast)
             uint64 feeNano = uint64(paidNano * feeBps / BPS);
-            run.nextCharge += 1;
-            run.paidNano += paidNano;
-            run.feeNano += feeNano;
-            run.releasedNano += releasedNano;
+            book.paidNano += paidNano;
+            book.feeNano += feeNano;
+            book.releasedNano += releasedNano;
             return LineLib.packOutcome(paidNano, feeNano, releasedNano, line.receiptCount(), status);
         }
     }
 
-    /// @dev Credits a provider with what its run of lines was paid, adds the run to the totals and empties it.
-    function _creditRun(Run memory run, Totals memory totals, Terms memory terms) private {
-        totals.releasedNano += run.releasedNano;
-        run.releasedNano = 0;
-        if (run.paidNano == 0) return;
-        Account memory account = _accounts[run.providerId];
+    /// @dev Credits the present provider with what was booked since the last one was.
+    function _creditProvider(Book memory book, Terms memory terms) private {
+        uint256 paidNano = book.paidNano - book.creditedPaidNano;
+        if (paidNano == 0) return;
+        uint256 feeNano = book.feeNano - book.creditedFeeNano;
+        (book.creditedPaidNano, book.creditedFeeNano) = (book.paidNano, book.feeNano);
+
+        Account memory account = _accounts[book.providerId];
         if (account.windowIndex != terms.windowIndex) {
             (account.windowPaidNano, account.windowIndex) = (0, terms.windowIndex);
         }
-        account.payableNano += run.paidNano - run.feeNano;
-        // The screening kept the run within the room under the cap, so it fits.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        account.windowPaidNano += uint64(run.paidNano);
-        _accounts[run.providerId] = account;
-        totals.paidNano += run.paidNano;
-        totals.feeNano += run.feeNano;
-        (run.paidNano, run.feeNano) = (0, 0);
+        account.payableNano += (paidNano - feeNano).toUint128();
+        // The screening kept it within the room under the cap, so it fits.
+        account.windowPaidNano += paidNano.toUint64();
+        _accounts[book.providerId] = account;
     }
 
     function _terms(uint128 totalNano) private view returns (Terms memory terms) {

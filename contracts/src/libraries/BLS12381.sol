@@ -101,7 +101,9 @@ library BLS12381 {
                 mstore(add(buffer, 0xa1), MODULUS_HIGH)
                 mstore(add(buffer, 0xc1), MODULUS_LOW)
                 ok := staticcall(gas(), 0x05, buffer, 0xe1, buffer, 0x40)
-                if ok { ok := staticcall(gas(), 0x10, buffer, 0x40, output, 0x80) }
+                if and(ok, eq(returndatasize(), 0x40)) {
+                    ok := staticcall(gas(), 0x10, buffer, 0x40, output, 0x80)
+                }
                 ok := and(ok, eq(returndatasize(), 0x80))
             }
             let points := mload(0x40)
@@ -111,7 +113,7 @@ library BLS12381 {
             if succeeded { succeeded := staticcall(gas(), 0x0b, points, 0x100, add(point, 0x20), 0x80) }
             succeeded := and(succeeded, eq(returndatasize(), 0x80))
         }
-        // Only want of gas, or a chain without EIP-2537, gets here: there the address answers with nothing.
+        // A chain without EIP-2537 gets here: there the precompile's address answers with nothing.
         if (!succeeded) revert BLS12381_PrecompileFailed();
     }
 

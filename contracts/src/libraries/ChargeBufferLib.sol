@@ -33,14 +33,14 @@ library ChargeBufferLib {
         }
     }
 
-    /// @dev Warning: never more often than the capacity.
-    function push(ChargeBuffer buffer, bytes32 jobId, uint64 amountNano, bool isFinal) internal pure {
+    /// @dev Warning: never more often than the capacity, and `amountNano` must fit 64 bits.
+    function push(ChargeBuffer buffer, bytes32 jobId, uint256 amountNano, bool isFinal) internal pure {
         assembly ("memory-safe") {
             let count := mload(buffer)
             let entry := add(add(buffer, 0xa0), mul(count, ENTRY))
             mstore(entry, jobId)
-            mstore(add(entry, 0x20), and(amountNano, 0xffffffffffffffff))
-            mstore(add(entry, 0x40), iszero(iszero(isFinal)))
+            mstore(add(entry, 0x20), amountNano)
+            mstore(add(entry, 0x40), isFinal)
             mstore(buffer, add(count, 1))
         }
     }
