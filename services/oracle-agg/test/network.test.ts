@@ -137,6 +137,21 @@ describe("four replicas, three of which must agree", () => {
     });
   });
 
+  test("with chain and gateway out of reach nothing is lost, and all is settled once they are back", async () => {
+    const job = lockedJob();
+    const receiptId = pay(job);
+    network.chain.isDown = true;
+    network.gateway.isDown = true;
+    await sleep(1_500);
+    const later = pay(job);
+    network.gateway.isDown = false;
+    await sleep(500);
+    network.chain.isDown = false;
+    await settledOn([1, 2, 3, 4], [receiptId, later]);
+    const delivered = () => network.gateway.deliveries.flatMap((delivery) => delivery.receiptIds);
+    await until("the gateway is told", () => [receiptId, later].every((id) => delivered().includes(id)));
+  });
+
   test("a replica that signs with a wrong share is named and does not prevent settlement", async () => {
     await network.kill(3);
     network.corruptShare(3, `0x${"11".repeat(32)}`);

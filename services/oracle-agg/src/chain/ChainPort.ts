@@ -23,6 +23,9 @@ export type Lane = {
   keyHash: Hex;
 };
 
+/** What the next batch of a lane must continue. */
+export type LanePosition = Omit<Lane, "keyHash">;
+
 /**
  * All the replica knows of the chain. Reads name the block they are pinned to, so that every replica reads the same.
  * Every method rejects with ChainUnavailable when no RPC endpoint answers in time.

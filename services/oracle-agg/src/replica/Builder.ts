@@ -1,5 +1,5 @@
 import type { BatchHeader, Sources } from "@tac/protocol";
-import type { Lane } from "../chain/ChainPort.ts";
+import type { LanePosition } from "../chain/ChainPort.ts";
 import { readFacts } from "../chain/readFacts.ts";
 import type { Job } from "../rules/Job.ts";
 import { differences, type FeedSlice, type Plan, planBatch } from "../rules/plan.ts";
@@ -19,7 +19,7 @@ export class Builder {
 
   /** The next batch from all this replica holds, or null when there is nothing to settle. */
   async plan(
-    lane: Lane,
+    lane: LanePosition,
     chainBlock: bigint,
     windowEndMs: bigint,
     curableAfterMs: bigint,
@@ -34,7 +34,7 @@ export class Builder {
 
   /** The batch of exactly these sources, built anew, and how it differs from the proposed header. */
   async rebuild(
-    lane: Lane,
+    lane: LanePosition,
     header: BatchHeader.BatchHeader,
     sources: Sources.Sources,
     states: readonly FeedState[],
@@ -58,7 +58,7 @@ export class Builder {
   }
 
   async #build(
-    lane: Lane,
+    lane: LanePosition,
     chainBlock: bigint,
     windowEndMs: bigint,
     curableAfterMs: bigint,

@@ -1,6 +1,6 @@
 import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
 import type { Application, Committed } from "../store/BatchStore.ts";
-import { type BatchBody, contentOf } from "../store/content.ts";
+import { type BatchBody, type BatchContent, contentOf } from "../store/content.ts";
 import type { Builder } from "./Builder.ts";
 import { type Context, describe } from "./Context.ts";
 
@@ -45,14 +45,16 @@ export class Committer {
   async #applicationOf(committed: Committed): Promise<Application> {
     const { batches } = this.#context;
     const { batchNumber } = committed.header;
-    const proposals = await batches.proposals(batchNumber);
-    const own = proposals.find(({ batchHash }) => batchHash === committed.batchHash);
-    if (own === undefined) {
+    const own = await batches.proposal(batchNumber, committed.batchHash);
+    if (own === null) {
       const body = await this.#fromPeers(committed);
-      return { ...body, content: await this.#recompute(committed, body) };
+      return { ...body, content: (await this.#rebuilt(committed, body.sources)) ?? body.content };
     }
     const { sources, groupSignature, partials } = own;
-    const content = await batches.contentOf(batchNumber, committed.batchHash);
+    const content =
+      (await batches.contentOf(batchNumber, committed.batchHash)) ??
+      (await this.#rebuilt(committed, sources)) ??
+      (await this.#fromPeers(committed)).content;
     if (groupSignature !== null) return { sources, content, signature: groupSignature, partials };
     try {
       const { signature, partials: theirs } = await this.#fromPeers(committed);
@@ -104,8 +106,8 @@ export class Committer {
     };
   }
 
-  /** Why events were left out, found by building the batch anew; the chain stays right when that is not possible. */
-  async #recompute(committed: Committed, { content, sources }: Application): Promise<Application["content"]> {
+  /** What the batch holds, with the reasons for what it leaves out, built anew; null when that is not possible. */
+  async #rebuilt(committed: Committed, sources: Sources.Sources): Promise<BatchContent | null> {
     const { feeds, logger, metrics } = this.#context;
     const { header } = committed;
     try {
@@ -116,24 +118,24 @@ export class Committer {
             pulled.gateway === gateway && pulled.seq >= toSeq && cursor.seq === fromSeq,
         ),
       );
-      if (!hasAll) return content;
+      if (!hasAll) return null;
       const lane = {
         nextBatchNumber: header.batchNumber,
         lastWindowEnd: header.windowStart,
         keyEpoch: header.keyEpoch,
         lastBatchHash: header.previousBatchHash,
-        keyHash: header.previousBatchHash,
       };
       const { plan, problems } = await this.#builder.rebuild(lane, header, sources, states, header.windowEnd);
-      if (plan !== null && problems.length === 0) return contentOf(plan);
+      if (plan !== null && plan.batchHash === committed.batchHash) return contentOf(plan);
       metrics.divergences.inc();
       logger.error(
         { batchNumber: header.batchNumber, problems },
         "the group committed a batch we build otherwise",
       );
     } catch (error) {
+      // Nodes keep the state of recent blocks only; the chain's batch stays right without our own copy.
       logger.warn({ err: error, batchNumber: header.batchNumber }, "a missed batch could not be built anew");
     }
-    return content;
+    return null;
   }
 }

@@ -12,6 +12,9 @@ import { type Context, describe, holdsLaneKey } from "./Context.ts";
 import { type Collected, collect } from "./collect.ts";
 import { ProposalRefused, type Signer } from "./Signer.ts";
 
+/** In how many views after its first an unfinished proposal is still proposed again. */
+const TAKEN_UP_VIEWS = 3n;
+
 /** The contract may accept the same batch later, or already has. */
 const PASSING_REFUSALS = new Set([
   "UsageReceipts_WrongBatchNumber",
@@ -113,18 +116,24 @@ export class Leader {
     );
     const learnt = asked.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
     const { domains } = this.#context;
-    const byHash = new Map<Hex, Proposal>();
-    const all: Proposal[] = [
+    const firstViews = new Map<Hex, bigint>();
+    const newest = new Map<Hex, Proposal>();
+    for (const proposal of [
       ...own.map(({ header, sources, view }) => ({ header, sources, view })),
       ...learnt,
-    ];
-    all.sort((left, right) => (left.view > right.view ? -1 : 1));
-    for (const proposal of all) {
+    ]) {
       const hash = BatchHeader.hash(proposal.header, domains.usageReceipts);
-      if (continues(proposal, lane) && !this.#refused.has(hash) && !byHash.has(hash))
-        byHash.set(hash, proposal);
+      if (!continues(proposal, lane) || this.#refused.has(hash)) continue;
+      const firstView = firstViews.get(hash);
+      if (firstView === undefined || proposal.view < firstView) firstViews.set(hash, proposal.view);
+      if ((newest.get(hash)?.view ?? -1n) < proposal.view) newest.set(hash, proposal);
     }
-    return [...byHash.values()].slice(0, 3);
+    // What several leaders in a row could not get signed is not held on to, lest one bad proposal stop the lane.
+    return [...newest]
+      .filter(([hash]) => turn.view <= (firstViews.get(hash) ?? 0n) + TAKEN_UP_VIEWS)
+      .map(([, proposal]) => proposal)
+      .sort((left, right) => (left.view > right.view ? -1 : 1))
+      .slice(0, 3);
   }
 
   async #fresh(lane: Lane, turn: Turn, followed: bigint): Promise<Proposal | null> {
@@ -133,17 +142,13 @@ export class Leader {
     const plan = await this.#parts.builder.plan(lane, followed, now, now - LEADER_CURABLE_MS);
     if (plan === null) return null;
     const { batch, batchHash } = plan;
-    const held = await batches.saveProposal({
-      view: turn.view,
-      batchHash,
-      header: batch.header,
-      sources: batch.sources,
-      content: contentOf(plan),
-      partialSignature: ThresholdBls.partialSign(batchHash, key.share),
-    });
+    const { header, sources } = batch;
+    const partialSignature = ThresholdBls.partialSign(batchHash, key.share);
+    const proposal = { view: turn.view, batchHash, header, sources, partialSignature };
+    const held = await batches.saveProposal(proposal, contentOf(plan));
     // Somebody's proposal of this very view was signed between the look and the write; it will be found next time.
     if (held !== batchHash) return null;
-    return { header: batch.header, sources: batch.sources, view: turn.view };
+    return { header, sources, view: turn.view };
   }
 
   async #collect(proposal: Proposal, turn: Turn): Promise<Collected | null> {
@@ -220,11 +225,12 @@ export class Leader {
       partials,
       transactionHash: null,
     };
-    const { lines } = await batches.contentOf(header.batchNumber, batchHash);
+    const content = await batches.contentOf(header.batchNumber, batchHash);
+    if (content === null) throw new Error("What the signed batch holds is no longer kept.");
     try {
       const transactionHash = await chain.submit({
         header,
-        lines,
+        lines: content.lines,
         signature: groupSignature,
         publicKey: key.groupPublicKey,
       });

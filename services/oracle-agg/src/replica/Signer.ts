@@ -74,16 +74,11 @@ export class Signer {
     const { header, sources, view } = proposal;
     const { batches, domains, key } = this.#context;
     const batchHash = BatchHeader.hash(header, domains.usageReceipts);
-    const earlier = (await batches.proposals(header.batchNumber)).find((one) => one.batchHash === batchHash);
+    const earlier = await batches.proposal(header.batchNumber, batchHash);
     const lane = await this.#assertHeader(proposal);
-    if (earlier !== undefined) {
-      const repeated = await batches.repeatProposal(header.batchNumber, batchHash, view);
-      if (repeated !== batchHash) throw new ProposalRefused(["another header was signed in this view"]);
-      return earlier.partialSignature;
-    }
-    const content = contentOf(await this.#assertContent(proposal, lane, batchHash));
-    const partialSignature = ThresholdBls.partialSign(batchHash, key.share);
-    const held = await batches.saveProposal({ view, batchHash, header, sources, content, partialSignature });
+    const content = earlier === null ? contentOf(await this.#assertContent(proposal, lane, batchHash)) : null;
+    const partialSignature = earlier?.partialSignature ?? ThresholdBls.partialSign(batchHash, key.share);
+    const held = await batches.saveProposal({ view, batchHash, header, sources, partialSignature }, content);
     if (held !== batchHash) throw new ProposalRefused(["another header was signed in this view"]);
     return partialSignature;
   }

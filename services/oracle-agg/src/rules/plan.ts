@@ -1,6 +1,6 @@
 import { Batch, BatchHeader, type Sources } from "@tac/protocol";
 import type { Address, Hex } from "viem";
-import type { Lane } from "../chain/ChainPort.ts";
+import type { LanePosition } from "../chain/ChainPort.ts";
 import { type Candidate, type SettleFacts, type Settlement, settle } from "./settle.ts";
 
 /** Bounds of one batch, which keep its transaction well below the gas limit of Base. */
@@ -12,7 +12,7 @@ export type FeedSlice = { gateway: Address; fromSeq: bigint; fromHash: Hex; even
 export type PlanInput = {
   domain: Parameters<typeof BatchHeader.hash>[1];
   laneId: number;
-  lane: Lane;
+  lane: LanePosition;
   chainBlock: bigint;
   windowEndMs: bigint;
   /** See `SettleLimits.curableAfterMs`. */

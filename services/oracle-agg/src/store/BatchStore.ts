@@ -31,6 +31,11 @@ export type StoredProposal = {
   transactionHash: Hex | null;
 };
 
+export type NewProposal = Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash">;
+
+/** How many proposals of one batch are kept with what they hold. */
+const KEPT_CONTENTS = 16;
+
 /** What the store applies when the chain accepted a batch, wherever the content came from. */
 export type Application = {
   sources: Sources.Sources;
@@ -109,66 +114,66 @@ export class BatchStore {
     return rows[0] === undefined ? null : toCommitted(rows[0]);
   }
 
-  /** Proposals this replica signed for a batch, newest view first; their content is read apart, for it is large. */
+  /** The newest proposals this replica signed for a batch, by view; what they hold is read apart, for it is large. */
   async proposals(batchNumber: bigint): Promise<StoredProposal[]> {
     const { rows } = await this.#pool.query<ProposalRow>(
-      `SELECT view, batch_hash, header, sources, partial_signature, group_signature, partials, transaction_hash
-         FROM proposals WHERE batch_number = $1 ORDER BY view DESC`,
-      [batchNumber],
+      "SELECT * FROM proposals WHERE batch_number = $1 ORDER BY view DESC LIMIT $2",
+      [batchNumber, KEPT_CONTENTS],
     );
     return rows.map(toProposal);
   }
 
-  /** What a proposed batch holds. Throws when this replica signed no such proposal. */
-  async contentOf(batchNumber: bigint, batchHash: Hex): Promise<BatchContent> {
-    const { rows } = await this.#pool.query<{ content: unknown }>(
-      "SELECT content FROM proposals WHERE batch_number = $1 AND batch_hash = $2 LIMIT 1",
+  /** The newest proposal of this very batch that this replica signed, or null. */
+  async proposal(batchNumber: bigint, batchHash: Hex): Promise<StoredProposal | null> {
+    const { rows } = await this.#pool.query<ProposalRow>(
+      "SELECT * FROM proposals WHERE batch_number = $1 AND batch_hash = $2 ORDER BY view DESC LIMIT 1",
       [batchNumber, batchHash],
     );
-    if (rows[0] === undefined) throw new Error(`No proposal ${batchHash} of batch ${batchNumber} is stored.`);
-    return Wire.parse(contentSchema, rows[0].content);
+    return rows[0] === undefined ? null : toProposal(rows[0]);
   }
 
-  /** Takes a proposal that was signed in an earlier view up again; returns the hash that holds, as saveProposal does. */
-  async repeatProposal(batchNumber: bigint, batchHash: Hex, view: bigint): Promise<Hex> {
-    const { rows } = await this.#pool.query<{ batch_hash: Hex }>(
-      `INSERT INTO proposals (batch_number, view, batch_hash, header, sources, content, partial_signature,
-                              group_signature, partials, transaction_hash)
-       SELECT batch_number, $3, batch_hash, header, sources, content, partial_signature,
-              group_signature, partials, transaction_hash
-         FROM proposals WHERE batch_number = $1 AND batch_hash = $2 ORDER BY view DESC LIMIT 1
-       ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
-       RETURNING batch_hash`,
-      [batchNumber, batchHash, view],
+  /** What a proposed batch holds; null when it was not signed here, or so long ago that it is no longer kept. */
+  async contentOf(batchNumber: bigint, batchHash: Hex): Promise<BatchContent | null> {
+    const { rows } = await this.#pool.query<{ content: unknown }>(
+      "SELECT content FROM proposal_contents WHERE batch_number = $1 AND batch_hash = $2",
+      [batchNumber, batchHash],
     );
-    return rows[0]?.batch_hash ?? batchHash;
+    return rows[0] === undefined ? null : Wire.parse(contentSchema, rows[0].content);
   }
 
   /**
-   * Stores a proposal this replica is about to sign and returns the one that holds: its own, or the earlier one of the
-   * same batch number and view, which forbids to sign another.
+   * Stores a proposal this replica is about to sign and returns the hash that holds: its own, or that of an earlier one
+   * of the same batch number and view, which forbids to sign another.
+   * @param content null when the same batch was signed in an earlier view, and its content is kept already.
    */
   async saveProposal(
-    proposal: Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash"> & {
-      content: BatchContent;
-    },
+    { header, sources, view, batchHash, partialSignature }: NewProposal,
+    content: BatchContent | null,
   ): Promise<Hex> {
-    const { rows } = await this.#pool.query<{ batch_hash: Hex }>(
-      `INSERT INTO proposals (batch_number, view, batch_hash, header, sources, content, partial_signature)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)
-       ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
-       RETURNING batch_hash`,
-      [
-        proposal.header.batchNumber,
-        proposal.view,
-        proposal.batchHash,
-        JSON.stringify(BatchHeader.toJson(proposal.header)),
-        JSON.stringify(Sources.toJson(proposal.sources)),
-        JSON.stringify(contentToJson(proposal.content)),
-        proposal.partialSignature,
-      ],
-    );
-    return rows[0]?.batch_hash ?? proposal.batchHash;
+    const number = header.batchNumber;
+    return withTransaction(this.#pool, async (transaction) => {
+      const { rows } = await transaction.query<{ batch_hash: Hex }>(INSERT_PROPOSAL, [
+        number,
+        view,
+        batchHash,
+        JSON.stringify(BatchHeader.toJson(header)),
+        JSON.stringify(Sources.toJson(sources)),
+        partialSignature,
+      ]);
+      const held = rows[0]?.batch_hash ?? batchHash;
+      if (held !== batchHash) return held;
+      if (content !== null)
+        await transaction.query(
+          "INSERT INTO proposal_contents VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+          [number, batchHash, view, JSON.stringify(contentToJson(content))],
+        );
+      await transaction.query(
+        "UPDATE proposal_contents SET view = $3 WHERE batch_number = $1 AND batch_hash = $2",
+        [number, batchHash, view],
+      );
+      await transaction.query(DROP_OLD_CONTENTS, [number, KEPT_CONTENTS]);
+      return held;
+    });
   }
 
   async saveSignature(batchHash: Hex, signature: Hex, partials: readonly Partial[]): Promise<void> {
@@ -228,6 +233,7 @@ export class BatchStore {
         [number, deliverAtMs],
       );
       await transaction.query("DELETE FROM proposals WHERE batch_number < $1 - 100", [number]);
+      await transaction.query("DELETE FROM proposal_contents WHERE batch_number <= $1", [number]);
     });
   }
 
@@ -355,6 +361,23 @@ const insertOutcome = (
     event.providerId,
     event.outcome.toString(),
   ]);
+
+// A batch signed again in a later view keeps what is known of its group signature.
+const INSERT_PROPOSAL = `
+  INSERT INTO proposals (batch_number, view, batch_hash, header, sources, partial_signature,
+                         group_signature, partials, transaction_hash)
+  SELECT $1, $2, $3, $4, $5, $6, earlier.group_signature, coalesce(earlier.partials, '[]'), earlier.transaction_hash
+    FROM (SELECT) AS one
+    LEFT JOIN LATERAL (
+      SELECT group_signature, partials, transaction_hash FROM proposals
+       WHERE batch_number = $1 AND batch_hash = $3 ORDER BY view DESC LIMIT 1
+    ) AS earlier ON true
+  ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
+  RETURNING batch_hash`;
+
+const DROP_OLD_CONTENTS = `
+  DELETE FROM proposal_contents WHERE batch_number = $1 AND batch_hash NOT IN (
+    SELECT batch_hash FROM proposal_contents WHERE batch_number = $1 ORDER BY view DESC LIMIT $2)`;
 
 const INSERT_RECEIPTS = `
   INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
