@@ -6,8 +6,8 @@ SHELL := /bin/bash
 PNPM_VERSION := 10.33.0
 PNPM := .tools/node_modules/.bin/pnpm
 BIN := node_modules/.bin
-FORGE := contracts/node_modules/.bin/forge
 NODE_TS := node --import tsx
+FORGE = $(shell $(NODE_TS) contracts/foundry.ts forge)
 
 .PHONY: help
 help: ## list the targets
@@ -27,7 +27,7 @@ node_modules/.installed: $(PNPM) pnpm-lock.yaml pnpm-workspace.yaml package.json
 
 .PHONY: contracts
 contracts: install ## compile the contracts
-	$(FORGE) build --silent
+	$(FORGE) build --skip test --silent
 
 .PHONY: abi
 abi: contracts ## write the ABIs from the compiled contracts
@@ -84,4 +84,4 @@ e2e: contracts ## the whole system end to end: faults, tampering, bad input, the
 
 .PHONY: clean
 clean: ## remove what was built, not what was downloaded
-	rm -rf contracts/out/*.sol contracts/cache .local
+	rm -rf contracts/out/forge contracts/cache .local

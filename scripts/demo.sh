@@ -3,5 +3,5 @@
 # Starts its own stack unless one is running (`make up`), and stops what it started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ -e node_modules/.installed ] && [ -d contracts/out/CreditVault.sol ] || make --no-print-directory contracts
+[ -e node_modules/.installed ] && [ -d contracts/out/forge/CreditVault.sol ] || make --no-print-directory contracts
 exec node --import tsx scripts/demo/main.ts "$@"

@@ -18,7 +18,7 @@ const contracts = [
 type AbiEntry = { type: string; name?: string; inputs?: { type: string }[] };
 
 const readAbi = (artifact: string): AbiEntry[] => {
-  const path = join(root, "out", `${artifact}.sol`, `${artifact}.json`);
+  const path = join(root, "out", "forge", `${artifact}.sol`, `${artifact}.json`);
   if (!existsSync(path)) return [];
   const parsed: { abi: AbiEntry[] } = JSON.parse(readFileSync(path, "utf8"));
   return parsed.abi;

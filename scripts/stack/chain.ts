@@ -1,17 +1,12 @@
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { foundryBinary } from "@tac/contracts/foundryBinary";
 import { createTestClient, type Hex, http, publicActions, walletActions } from "viem";
 import { anvil } from "viem/chains";
 import { type Layout, repositoryDir } from "./layout.ts";
 import { type Part, startPart } from "./processes.ts";
 
 export const blockSeconds = 2;
-
-const anvilBin = join(
-  dirname(createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json")),
-  "bin.mjs",
-);
 
 /** A client that can also do what only a local chain allows: give gas money, set the block time. */
 export const createChainClient = (rpcUrl: string) =>
@@ -32,9 +27,8 @@ export const startChain = async (layout: Layout): Promise<LocalChain> => {
   const rpcUrl = `http://127.0.0.1:${layout.ports.chain}`;
   const part = startPart({
     name: "chain",
-    command: process.execPath,
+    command: foundryBinary("anvil"),
     args: [
-      anvilBin,
       "--host=127.0.0.1",
       `--port=${layout.ports.chain}`,
       `--state=${layout.chainStateFile}`,

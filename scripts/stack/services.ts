@@ -122,14 +122,13 @@ export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: nu
   });
 };
 
-export const tariffCommand = ({ layout, keys, files, database, rpcUrl }: ServiceContext): Command =>
+export const tariffCommand = ({ layout, keys, files, database }: ServiceContext): Command =>
   service(layout, "tariff", "tariff", {
     DATABASE_URL: database.urlOf("tariff"),
     TARIFFS_FILE: files.tariffs,
     SIGNER_PRIVATE_KEY: keys.tariff.privateKey,
     DEPLOYMENT_FILE: layout.deploymentFile,
     ADMIN_TOKEN: keys.tokens.tariffAdmin,
-    RPC_URLS: rpcUrl,
   });
 
 export const gatewayCommand = ({
@@ -146,6 +145,7 @@ export const gatewayCommand = ({
     DEPLOYMENT_FILE: layout.deploymentFile,
     RPC_URLS: rpcUrl,
     GATEWAY_PRIVATE_KEY: keys.gateway.privateKey,
+    REPLICA_ID: "gateway-1",
     TLS_CERT_FILE: certificates.gatewayCertFile,
     TLS_KEY_FILE: certificates.gatewayKeyFile,
     PROVIDERS_FILE: files.providers,
@@ -173,6 +173,7 @@ export const orchestratorCommand = ({ layout, keys, certificates, database }: Se
     TARIFF_URL: urlOf(layout, "tariff"),
     TENANT_PRIVATE_KEY: keys.orchestratorTenant.privateKey,
     API_TOKEN: keys.tokens.orchestrator,
+    TARIFF_SIGNER: keys.tariff.account.address.toLowerCase(),
   });
 
 export const databaseNames = [

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
+import { foundryBinary } from "@tac/contracts/foundryBinary";
 import type { Hex } from "viem";
 import { freePort } from "./freePort.ts";
 
@@ -19,13 +19,6 @@ const testKeys = [
   "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
 ] as const;
 
-/** The platform's own binary, because ending npm's wrapper script would leave the chain running. */
-const anvilBinary = (): string => {
-  const wrapper = createRequire(import.meta.url).resolve("@foundry-rs/anvil/package.json");
-  const architecture = process.arch === "x64" ? "amd64" : process.arch;
-  return createRequire(wrapper).resolve(`@foundry-rs/anvil-${process.platform}-${architecture}/bin/anvil`);
-};
-
 /**
  * Starts anvil on a free port. It mines each transaction at once unless `blockTimeSeconds` is given.
  * `stop` ends the process; it also ends with the test process.
@@ -39,7 +32,7 @@ export const startTestChain = async ({
 } = {}): Promise<TestChain> => {
   const port = await freePort();
   const child = spawn(
-    anvilBinary(),
+    foundryBinary("anvil"),
     [
       "--host=127.0.0.1",
       `--port=${port}`,
