@@ -1,10 +1,12 @@
 import { writeFileSync } from "node:fs";
-import { fetchJson } from "@tac/kit";
+import { createPool, fetchJson } from "@tac/kit";
+import { Wire } from "@tac/protocol";
 import { Command } from "commander";
 import { z } from "zod";
 import { httpDkgPeer } from "./dkg/httpPeer.ts";
 import { runCeremony } from "./dkg/runCeremony.ts";
 import { loadAggregatorSet } from "./keys/AggregatorSet.ts";
+import { FeedStore } from "./store/FeedStore.ts";
 
 const program = new Command("oracle-agg").description("Operate the aggregator replicas of one lane.");
 
@@ -48,6 +50,25 @@ program
     );
     process.stdout.write(`${JSON.stringify(statuses, null, 2)}\n`);
     if (statuses.some(({ state }) => state !== "running")) process.exitCode = 1;
+  });
+
+program
+  .command("resume-feed")
+  .description(
+    "Pull a gateway's feed again that was stopped because it was broken, once it has been repaired.",
+  )
+  .requiredOption("--database-url <url>", "this replica's DATABASE_URL")
+  .requiredOption("--gateway <address>", "the gateway's address")
+  .action(async ({ databaseUrl, gateway }: { databaseUrl: string; gateway: string }) => {
+    const pool = createPool({ url: databaseUrl, max: 1 });
+    try {
+      const reason = await new FeedStore(pool).resumeFeed(Wire.parse(Wire.address, gateway.toLowerCase()));
+      process.stdout.write(
+        reason === null ? "The feed is not stopped.\n" : `Resumed; it was stopped because ${reason}.\n`,
+      );
+    } finally {
+      await pool.end();
+    }
   });
 
 program.parseAsync().catch((error: unknown) => {

@@ -137,4 +137,7 @@ test("a feed that forgets events it signed before is stopped", async () => {
   gateway.events.length = 1;
   await pullerOf().pull();
   expect((await stateOf()).stoppedReason).toBe("the head went back from 3 to 1");
+  expect(await store.resumeFeed(gateway.account.address)).toBe("the head went back from 3 to 1");
+  expect(await store.resumeFeed(gateway.account.address)).toBeNull();
+  expect((await stateOf()).stoppedReason).toBeNull();
 });

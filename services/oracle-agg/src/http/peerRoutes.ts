@@ -7,6 +7,7 @@ import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import { proposalSchema, proposalToJson, signedBatchSchema } from "../peers/PeerPort.ts";
 import type { Runtime } from "../Runtime.ts";
 import { ProposalRefused } from "../replica/Signer.ts";
+import { runningReplica } from "./runningReplica.ts";
 
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
@@ -39,7 +40,7 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
     scope.post("/v1/peer/proposals", async (request, reply) => {
       const { peer, body } = authenticate(request);
       const proposal = parseBody(proposalSchema, body);
-      const { signer, context } = runtime.replica();
+      const { signer, context } = runningReplica(runtime);
       try {
         return await signer.answer(peer, proposal);
       } catch (error) {
@@ -67,7 +68,7 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
     scope.get<{ Params: { batchNumber: string } }>("/v1/peer/proposals/:batchNumber", async (request) => {
       authenticate(request);
       const { batchNumber } = parseParams(z.object({ batchNumber: Wire.uint64 }), request.params);
-      const proposals = await runtime.replica().context.batches.proposals(batchNumber);
+      const proposals = await runningReplica(runtime).context.batches.proposals(batchNumber);
       return proposals.map(proposalToJson);
     });
 
@@ -77,7 +78,7 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
         signedBatchSchema,
         body,
       );
-      const { batches, key } = runtime.replica().context;
+      const { batches, key } = runningReplica(runtime).context;
       const known = (await batches.proposals(batchNumber)).some(
         (proposal) => proposal.batchHash === batchHash,
       );

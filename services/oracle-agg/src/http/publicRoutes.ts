@@ -1,13 +1,16 @@
 import type { App } from "@tac/kit";
 import { parseParams } from "@tac/kit";
-import { Errors, MerkleTree, UsageReceipt, Wire } from "@tac/protocol";
+import { Errors, Wire } from "@tac/protocol";
 import { z } from "zod";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import type { KeyShare } from "../keys/KeyShare.ts";
 import { type Runtime, Waiting } from "../Runtime.ts";
 import { keyHashOf } from "../replica/Context.ts";
 import type { Replica } from "../replica.ts";
+import type { BatchStore } from "../store/BatchStore.ts";
 import { batchBodyToJson, signedReceiptToJson } from "../store/content.ts";
+import { ReceiptProofs } from "./ReceiptProofs.ts";
+import { runningReplica } from "./runningReplica.ts";
 
 const MAX_REJECTIONS = 1_000;
 
@@ -20,12 +23,11 @@ export type PublicRoutesOptions = {
 
 /** What anyone may read: batches, receipts with their proofs, rejections, the group's public key. */
 export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: PublicRoutesOptions): void => {
-  const running = (): Replica => {
-    try {
-      return runtime.replica();
-    } catch (cause) {
-      throw Errors.fromCode("store_unavailable", { detail: "The replica is not running yet.", cause });
-    }
+  const running = (): Replica => runningReplica(runtime);
+  let proofs: { store: BatchStore; found: ReceiptProofs } | null = null;
+  const proofsOf = (store: BatchStore): ReceiptProofs => {
+    if (proofs?.store !== store) proofs = { store, found: new ReceiptProofs(store) };
+    return proofs.found;
   };
 
   app.get("/v1/batches/:batchNumber", async (request) => {
@@ -44,20 +46,11 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
 
   app.get("/v1/receipts/:receiptId", async (request) => {
     const { receiptId } = parseParams(z.object({ receiptId: Wire.bytes32 }), request.params);
-    const { batches } = running().context;
-    const batchNumber = await batches.batchOfReceipt(receiptId);
-    const body = batchNumber === null ? null : await batches.batch(batchNumber);
-    if (batchNumber === null || body === null)
+    const settled = await proofsOf(running().context.batches).find(receiptId);
+    if (settled === null)
       throw Errors.fromCode("not_settled", { detail: `Receipt ${receiptId} is in no committed batch yet.` });
-    const index = body.receipts.findIndex(({ receipt }) => receipt.receiptId === receiptId);
-    const settled = body.receipts[index];
-    if (settled === undefined) throw new Error(`Batch ${batchNumber} lacks receipt ${receiptId}.`);
-    const leaves = body.receipts.map(({ receipt }) => UsageReceipt.leaf(receipt));
-    return {
-      ...signedReceiptToJson(settled),
-      batchNumber: batchNumber.toString(),
-      proof: MerkleTree.proof(leaves, index),
-    };
+    const { batchNumber, proof } = settled;
+    return { ...signedReceiptToJson(settled), batchNumber: batchNumber.toString(), proof };
   });
 
   app.get("/v1/rejections", async () => {

@@ -71,6 +71,17 @@ export class FeedStore {
     await this.#pool.query("UPDATE feeds SET stopped_reason = $2 WHERE gateway = $1", [gateway, reason]);
   }
 
+  /** Lets a stopped feed be pulled again; returns why it was stopped, or null when it was not. */
+  async resumeFeed(gateway: Address): Promise<string | null> {
+    const { rows } = await this.#pool.query<{ stopped_reason: string }>(
+      `UPDATE feeds SET stopped_reason = NULL FROM (SELECT gateway, stopped_reason FROM feeds) AS before
+        WHERE feeds.gateway = $1 AND before.gateway = $1 AND feeds.stopped_reason IS NOT NULL
+        RETURNING before.stopped_reason`,
+      [gateway],
+    );
+    return rows[0]?.stopped_reason ?? null;
+  }
+
   /** Appends validated events and moves the cursor, in one transaction; nothing when another writer was faster. */
   async append(
     cursor: FeedCursor,
