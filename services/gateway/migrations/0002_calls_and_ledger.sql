@@ -47,13 +47,16 @@ CREATE TABLE idempotency_keys (
   PRIMARY KEY (job_id, idempotency_key)
 );
 
--- The answer a repeated key gets. A null body was larger than the cap and cannot be repeated.
+-- The answer a repeated key gets, kept for a day or so. A null body was larger than the cap and cannot be repeated.
 CREATE TABLE answers (
   call_id bytea PRIMARY KEY,
   status smallint NOT NULL,
   headers jsonb NOT NULL,
-  body bytea
+  body bytea,
+  stored_at_ms bigint NOT NULL
 );
+
+CREATE INDEX answers_by_age ON answers (stored_at_ms);
 
 -- Double entry: every row takes from one account of the job and gives to another. Accounts: lock, available, held,
 -- provider:<id>. Rows of one job form a hash chain whose head is in jobs.

@@ -189,7 +189,7 @@ BEGIN
   END LOOP;
   INSERT INTO ledger_entries SELECT * FROM unnest(v_entries);
   INSERT INTO answers
-  SELECT r.call_id, r.answer_status, r.answer_headers, r.answer_body
+  SELECT r.call_id, r.answer_status, r.answer_headers, r.answer_body, p_now_ms
     FROM unnest(v_wanted) r JOIN calls k USING (call_id) WHERE k.idempotency_key IS NOT NULL;
   RETURN true;
 END $$;

@@ -55,6 +55,8 @@ const shape = {
   UPSTREAM_TIMEOUT_MS: positive(120_000, "the longest a provider may be silent, in milliseconds"),
   USAGE_REPORT_WAIT_MS: positive(2_000, "how long a countersigned call waits for the provider's report"),
   IDEMPOTENCY_WAIT_MS: positive(10_000, "how long a repeated key waits for its first call"),
+  /** How long the answer of an idempotency key is kept. */
+  ANSWER_TTL_SECONDS: positive(86_400, "seconds"),
   MAX_STORED_ANSWER_BYTES: positive(1024 * 1024, "the largest answer kept for a repeated key"),
   MAX_ANSWER_BYTES: positive(32 * 1024 * 1024, "the largest answer taken from a provider"),
   RATE_LIMIT_IP_PER_MINUTE: positive(60_000, "requests a minute from one address"),

@@ -32,6 +32,8 @@ export type GatewaySettings = {
   upstreamTimeoutMs: number;
   revocationPollMs: number;
   chainMaxAgeMs: number;
+  /** How long the answer of an idempotency key is kept; the key itself never runs twice. */
+  answerTtlMs: number;
   rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
   tls: { cert: string | Buffer; key: string | Buffer } | null;
   call: CallSettings;
@@ -139,6 +141,8 @@ export async function createGateway(
     await replica.renew();
     await recover();
     await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < $1", [Date.now()]);
+    // Answers hold what tenants asked for, and are kept no longer than a retry may come.
+    await pool.query("DELETE FROM answers WHERE stored_at_ms < $1", [Date.now() - settings.answerTtlMs]);
     await tariffs.refresh();
   };
   let ended: Promise<void> = Promise.resolve();

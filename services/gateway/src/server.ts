@@ -53,6 +53,7 @@ await runService(async () => {
       upstreamTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
       revocationPollMs: config.REVOCATION_POLL_MS,
       chainMaxAgeMs: config.CHAIN_MAX_AGE_MS,
+      answerTtlMs: config.ANSWER_TTL_SECONDS * 1000,
       rateLimits: {
         perIpPerMinute: config.RATE_LIMIT_IP_PER_MINUTE,
         perJobPerMinute: config.RATE_LIMIT_JOB_PER_MINUTE,

@@ -59,6 +59,21 @@ describe("POST /v1/jobs/lock", () => {
     expect((await harness.audit(job.jobId)).problems).toEqual([]);
   });
 
+  test("asked for twice at once locks once", async () => {
+    const one = await harness.caller();
+    const grant = makeGrant(one.holder.jwk, hex32());
+    harness.chain.balances.set(grant.capability.tenant, 1_000_000n);
+    const locks = harness.chain.lockCount;
+    const again = await harness.caller(one.holder);
+    const answers = await Promise.all(
+      [one, again].map((by) => by.send({ path: "/v1/jobs/lock", body: grantBody(grant) })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(harness.chain.lockCount).toBe(locks + 1);
+    expect(await feedOf(harness.pool, grant.capability.jobId)).toHaveLength(1);
+    expect((await harness.audit(grant.capability.jobId)).problems).toEqual([]);
+  });
+
   test("takes over a lock that is on chain already, even after the quote's end", async () => {
     const by = await harness.caller();
     const tenantKey = hex32();

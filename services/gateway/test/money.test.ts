@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { FeedWriter } from "../src/feed/FeedWriter.ts";
 import { feedOf } from "./support/feedOf.ts";
-import { type Harness, startHarness } from "./support/harness.ts";
+import { gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
+import { hex32 } from "./support/hex32.ts";
 import { answerUsual, sendJson } from "./support/TestProvider.ts";
 
 let harness: Harness;
@@ -189,6 +191,28 @@ describe("an idempotency key", () => {
       expect((await job.by.send({ ...job.chat(), ...key(value) })).status).toBe(400);
     }
   });
+});
+
+test("several writers share one feed without a gap, and lose nothing", async () => {
+  const job = await harness.openJob();
+  const writers = Array.from({ length: 3 }, () => new FeedWriter(harness.pool, gatewayAddress));
+  const marks = Array.from({ length: 30 }, () => hex32());
+  const by = await harness.caller(job.by.holder);
+  const calls = (async () => {
+    for (let index = 0; index < 10; index += 1) expect((await by.send(job.chat())).status).toBe(200);
+  })();
+  const changes = marks.map((jobId, index) =>
+    writers[index % 3]?.change(
+      { kind: "job-closed", body: { jobId, proof: "a.b.c", usageAuth: "token" } },
+      async () => index % 5 !== 0,
+    ),
+  );
+  expect((await Promise.all(changes)).filter((happened) => happened)).toHaveLength(24);
+  await calls;
+  const events = await feedOf(harness.pool, null);
+  const closed = events.flatMap((event) => (event.kind === "job-closed" ? [event.body.jobId] : []));
+  expect(closed.filter((jobId) => marks.includes(jobId))).toHaveLength(24);
+  expect((await feedOf(harness.pool, job.jobId)).filter(({ kind }) => kind === "usage")).toHaveLength(10);
 });
 
 test("every event of the feed has its place, whatever ran at once", async () => {

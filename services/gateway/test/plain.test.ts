@@ -5,7 +5,7 @@ import { hex32 } from "./support/hex32.ts";
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ tls: null, rateLimits: { perIpPerMinute: 40, perJobPerMinute: 5 } });
+  harness = await startHarness({ tls: null, rateLimits: { perIpPerMinute: 40, perJobPerMinute: 5 } }, "none");
 });
 afterAll(() => harness.stop());
 
@@ -20,6 +20,14 @@ describe("a gateway on plain HTTP", () => {
     const grant = makeGrant(job.by.holder.jwk, hex32());
     const refused = await job.by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
     expect([refused.status, codeOf(refused.text)]).toEqual([401, "binding_mismatch"]);
+  });
+
+  test("sends no call of a job that demands countersignatures to a provider that gives none", async () => {
+    const job = await harness.openJob({ binding: Capability.BINDING_NONCE, countersigned: true });
+    harness.provider.received.length = 0;
+    const answer = await job.by.send(job.chat());
+    expect([answer.status, codeOf(answer.text)]).toEqual([403, "provider_not_allowed"]);
+    expect(harness.provider.received).toEqual([]);
   });
 
   test("limits a job, then an address, each with Retry-After", async () => {

@@ -67,7 +67,13 @@ export class CallService {
     const { settings, isKnownModel, assertChainFresh, providers } = this.#deps;
     assertChainFresh();
     const route = routeCall(caller.job, wanted, isKnownModel);
-    if (providers.find(route.step.providerId) === null) throw Errors.fromCode("unknown_provider");
+    const provider = providers.find(route.step.providerId);
+    if (provider === null) throw Errors.fromCode("unknown_provider");
+    if (caller.job.capability.countersigned && provider.reportsUsage === "none") {
+      throw Errors.fromCode("provider_not_allowed", {
+        detail: "The job demands countersignatures; it gives none.",
+      });
+    }
     const request = { caller, wanted, route, bodyBytes, idempotencyKey, deadlineMs: settings.deadlineMs };
     const admitted = await this.#admit(request);
     if ("outcome" in admitted) {
@@ -96,13 +102,10 @@ export class CallService {
   }
 
   async #deliver(call: AdmittedCall, outputTokens: bigint, incoming: IncomingCall): Promise<CallAnswer> {
-    const { settings, providers, running } = this.#deps;
+    const { settings, providers } = this.#deps;
     const upstream = new AbortController();
-    const signal = AbortSignal.any([
-      incoming.hangUp,
-      upstream.signal,
-      AbortSignal.timeout(settings.deadlineMs),
-    ]);
+    const { signal } = upstream;
+    const finished = this.#begin(call, incoming.hangUp, upstream);
     const terms = {
       startedAtMs: performance.now(),
       reportWaitMs: this.#reportWaitMs(call),
@@ -110,7 +113,6 @@ export class CallService {
       maxStoredBytes: settings.maxStoredBytes,
       signal,
     };
-    const finished = running.add(call.callId);
     try {
       const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, signal);
       if (!incoming.wanted.stream) {
@@ -130,10 +132,26 @@ export class CallService {
     }
   }
 
-  #reportWaitMs({ job, providerId }: AdmittedCall): number {
-    const waits =
-      job.capability.countersigned && this.#deps.providers.find(providerId)?.reportsUsage === "emit";
-    return waits ? this.#deps.settings.reportWaitMs : 0;
+  /** Ties the exchange to its caller and its deadline; the returned function unties it when the call has ended. */
+  #begin(call: AdmittedCall, hangUp: AbortSignal, upstream: AbortController): () => void {
+    const { running, settings } = this.#deps;
+    const ended = running.add(call.callId);
+    const onHangUp = (): void => upstream.abort();
+    const onDeadline = (): void => upstream.abort(new DOMException("The call took too long", "TimeoutError"));
+    const timer = setTimeout(onDeadline, settings.deadlineMs);
+    if (hangUp.aborted) onHangUp();
+    else hangUp.addEventListener("abort", onHangUp, { once: true });
+    return () => {
+      clearTimeout(timer);
+      hangUp.removeEventListener("abort", onHangUp);
+      ended();
+    };
+  }
+
+  #reportWaitMs({ job, providerId }: AdmittedCall): number | null {
+    const reportsUsage = this.#deps.providers.find(providerId)?.reportsUsage;
+    if (reportsUsage === "none") return null;
+    return job.capability.countersigned && reportsUsage === "emit" ? this.#deps.settings.reportWaitMs : 0;
   }
 }
 

@@ -26,6 +26,8 @@ export type StreamTerms = DeliveryTerms & {
  * - the caller hangs up: the upstream is aborted, and the events the caller's side took are charged;
  * - the hold is used up, or the provider breaks off: the same, and the stream ends with an error event;
  * - nothing was delivered: the hold is released, and nothing is charged.
+ * A provider countersigns whole answers only, so a job that demands countersignatures pays nothing for a stream that
+ * ended early: its providers bear that risk.
  * An event counts as delivered when the next one is asked for, which backpressure delays until it was taken.
  */
 export class StreamDelivery {
@@ -140,7 +142,7 @@ export class StreamDelivery {
       responseHash: this.#responseHash(),
       outcome: this.#outcome,
       report: this.#report,
-      reportWaitMs: this.#outcome === "complete" ? reportWaitMs : 0,
+      reportWaitMs: this.#outcome === "complete" || reportWaitMs === null ? reportWaitMs : 0,
       answer: () => ({ status: this.#answer.status, headers, body }),
     });
   }

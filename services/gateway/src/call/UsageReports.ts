@@ -105,8 +105,14 @@ export class UsageReports {
   async #signingKeyOf(providerId: number): Promise<Address | null> {
     const known = this.#keys.get(providerId);
     if (known && Date.now() - known.readAtMs < SIGNING_KEY_TTL_MS) return known.key;
-    const key = await this.#chain.signingKeyOf(providerId);
-    this.#keys.set(providerId, { key, readAtMs: Date.now() });
-    return key;
+    try {
+      const key = await this.#chain.signingKeyOf(providerId);
+      this.#keys.set(providerId, { key, readAtMs: Date.now() });
+      return key;
+    } catch (error) {
+      // A key changes in two slow steps on chain, so for the length of an outage the last one known will do.
+      if (known) return known.key;
+      throw error;
+    }
   }
 }

@@ -26,8 +26,8 @@ export type CallEnd = {
   outcome: CaptureOutcome;
   /** Report that came with the answer itself. */
   report: UsageReport.SignedUsageReport | null;
-  /** How long to wait for a report through POST /v1/usage/emit. */
-  reportWaitMs: number;
+  /** How long to wait for a report through POST /v1/usage/emit; null when the provider never sends one. */
+  reportWaitMs: number | null;
   answer: (costNano: bigint) => StoredAnswer;
 };
 
@@ -70,7 +70,9 @@ async function genuineReport(
   call: AdmittedCall,
   end: CallEnd,
 ): Promise<UsageReport.SignedUsageReport | null> {
-  const report = end.report ?? (await reports.find(call.callId, end.reportWaitMs));
+  const { callId } = call;
+  const waitMs = end.reportWaitMs;
+  const report = end.report ?? (waitMs === null ? null : await reports.find(callId, waitMs));
   if (report === null) return null;
   if (await reports.isGenuine(report, call)) return report;
   logger.warn({ receiptId: call.callId, providerId: call.providerId }, "a usage report is not genuine");

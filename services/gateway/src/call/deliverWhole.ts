@@ -15,7 +15,8 @@ export type WholeAnswer = { status: number; headers: Record<string, string>; bod
 
 export type DeliveryTerms = {
   startedAtMs: number;
-  reportWaitMs: number;
+  /** Null when the provider never reports by itself. */
+  reportWaitMs: number | null;
   maxAnswerBytes: number;
   maxStoredBytes: number;
   signal: AbortSignal;

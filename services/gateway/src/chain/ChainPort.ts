@@ -30,11 +30,14 @@ export type ChainPort = {
    * `capability_not_yet_valid`, `capability_revoked`, `invalid_signature`.
    */
   verifyCapability(capability: Capability.Capability, signature: Hex): Promise<void>;
-  /** Sends vault.lock and waits for its block. Errors: those of `verifyCapability`, `credit_exhausted`. */
+  /**
+   * Sends vault.lock and waits for its block; null when the job is locked already, perhaps a moment ago by a
+   * concurrent request. Errors: those of `verifyCapability`, `credit_exhausted`.
+   */
   submitLock(
     capability: Capability.Capability,
     signature: Hex,
-  ): Promise<{ transactionHash: Hex; blockNumber: bigint }>;
+  ): Promise<{ transactionHash: Hex; blockNumber: bigint } | null>;
   /** Unix seconds; 0 while not revoked. */
   revokedAt(tenant: Address, jobId: Hex, validAfter: bigint): Promise<number>;
   /** Zero hash when the provider published no such version. */

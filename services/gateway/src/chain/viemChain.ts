@@ -5,7 +5,7 @@ import {
   settlementTreasuryAbi,
   usageReceiptsAbi,
 } from "@tac/contracts/abi";
-import { type Chain, decodeChainError, type Sender } from "@tac/kit";
+import { type Chain, ChainRevert, decodeChainError, type Sender } from "@tac/kit";
 import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
 import { type Abi, type Hex, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
 import type { ChainLock, ChainPort, CommittedBatch, Revocation } from "./ChainPort.ts";
@@ -68,6 +68,7 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
         const receipt = await sender.send({ ...vault, functionName: "lock", args: [capability, signature] });
         return { transactionHash: receipt.transactionHash, blockNumber: receipt.blockNumber };
       } catch (error) {
+        if (error instanceof ChainRevert && error.errorName === "CreditVault_JobAlreadyLocked") return null;
         throw toCapabilityError(error);
       }
     },

@@ -53,13 +53,14 @@ async function lockOnChain(
   capabilityHash: string,
   { nowSeconds }: GrantContext,
 ): Promise<{ proof: LockProof; lockedNano: bigint }> {
-  const before = await chain.lockOf(capability.jobId);
-  if (before.state === "none") {
+  let lock = await chain.lockOf(capability.jobId);
+  if (lock.state === "none") {
     if (BigInt(nowSeconds) >= signedQuote.quote.expiresAt) throw Errors.fromCode("quote_expired");
     const proof = await chain.submitLock(capability, capabilitySignature);
-    return { proof, lockedNano: capability.maxSpendNano };
+    if (proof !== null) return { proof, lockedNano: capability.maxSpendNano };
+    lock = await chain.lockOf(capability.jobId);
   }
-  if (before.state === "closed") throw Errors.fromCode("job_closed");
+  if (lock.state === "closed") throw Errors.fromCode("job_closed");
   await chain.verifyCapability(capability, capabilitySignature);
   const event = await chain.lockEvent(capability.jobId);
   if (event === null || event.capabilityHash !== capabilityHash) {
@@ -67,7 +68,7 @@ async function lockOnChain(
       detail: "The chain locked this job with another capability.",
     });
   }
-  return { proof: event, lockedNano: before.remainingNano };
+  return { proof: event, lockedNano: lock.remainingNano };
 }
 
 /** The watcher may have passed the block of a revocation before the job was stored. */

@@ -88,12 +88,13 @@ function send(reply: FastifyReply, answer: CallAnswer): FastifyReply {
         .code(answer.status)
         .headers({ ...answer.headers, "x-idempotent-replay": "true" })
         .send(answer.body);
-    case "stream":
+    case "stream": {
       // One event in flight: what the caller's side has not taken is not pulled from the provider either.
-      return reply
-        .code(answer.status)
-        .headers(answer.headers)
-        .send(Readable.from(answer.events, { objectMode: true, highWaterMark: 1 }));
+      const events = Readable.from(answer.events, { objectMode: true, highWaterMark: 1 });
+      // A charge that fails after the caller hung up has nobody left to hear of it; recovery ends that call.
+      events.on("error", (error) => reply.log.error({ err: error }, "a stream did not end cleanly"));
+      return reply.code(answer.status).headers(answer.headers).send(events);
+    }
     case "running": {
       const error = Errors.fromCode("idempotency_conflict", {
         detail: "The first call of this key is still running.",

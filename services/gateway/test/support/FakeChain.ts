@@ -54,6 +54,9 @@ export class FakeChain implements ChainPort {
 
   async submitLock(capability: Capability.Capability, signature: Hex) {
     await this.verifyCapability(capability, signature);
+    // A block takes a moment, in which a second request for the same job may come.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (this.locks.has(capability.jobId)) return null;
     const freeNano = this.balances.get(capability.tenant) ?? 0n;
     if (freeNano < capability.maxSpendNano) throw Errors.fromCode("credit_exhausted");
     this.balances.set(capability.tenant, freeNano - capability.maxSpendNano);

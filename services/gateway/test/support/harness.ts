@@ -87,7 +87,10 @@ export const providerKey = hex32();
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
 
 /** A gateway on real TLS and PostgreSQL, with a chain in memory and a provider that the test controls. */
-export async function startHarness(settings: Partial<GatewaySettings> = {}) {
+export async function startHarness(
+  settings: Partial<GatewaySettings> = {},
+  chatReports: "inline" | "none" = "inline",
+) {
   const database: TestDatabase = await startTestDatabase();
   const pool = createPool({ url: database.url, max: 20, onIdleError: () => undefined });
   await migrate(pool, join(import.meta.dirname, "..", "..", "migrations"));
@@ -118,6 +121,7 @@ export async function startHarness(settings: Partial<GatewaySettings> = {}) {
         upstreamTimeoutMs: 2_000,
         revocationPollMs: 100,
         chainMaxAgeMs: 1_000,
+        answerTtlMs: 3_600_000,
         rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
         tls: certificate,
         call: {
@@ -134,7 +138,7 @@ export async function startHarness(settings: Partial<GatewaySettings> = {}) {
         pool: onPool,
         chain,
         providers: [
-          { providerId: 1, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "inline" },
+          { providerId: 1, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: chatReports },
           { providerId: 2, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "emit" },
         ],
         peers: new Map<string, KeyObject>([["1", PeerAuth.enrol(peerPublicKey)]]),
