@@ -1,18 +1,20 @@
 import { join } from "node:path";
 import { createLogger, createPool, migrate, type Pool } from "@tac/kit";
 import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
-import { FeedEvent, Tariff } from "@tac/protocol";
+import { Batch, BatchHeader, FeedEvent, Tariff } from "@tac/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { FeedPuller } from "../src/feed/FeedPuller.ts";
 import type { TariffSource } from "../src/feed/TariffSource.ts";
+import { BatchStore } from "../src/store/BatchStore.ts";
 import { FeedStore } from "../src/store/FeedStore.ts";
 import { TestGateway } from "./support/TestGateway.ts";
-import { account, call, domains, openJob, tariffSigner, tariffs } from "./support/World.ts";
+import { account, call, domains, openJob, type TestJob, tariffSigner, tariffs } from "./support/World.ts";
 
 let database: TestDatabase;
 let pool: Pool;
 let store: FeedStore;
 let gateway: TestGateway;
+let job: TestJob;
 
 beforeAll(async () => {
   database = await startTestDatabase();
@@ -28,7 +30,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   gateway = new TestGateway();
-  const job = openJob(gateway.account);
+  job = openJob(gateway.account);
   gateway.record(
     { kind: "job-opened", body: job.opened },
     { kind: "usage", body: call(job) },
@@ -72,6 +74,54 @@ test("events are validated once, stored with their verdict, and pulled on from t
   await pullerOf().pull();
   expect((await stateOf()).pulled.seq).toBe(4n);
   expect((await candidates()).at(-1)?.refusal?.code).toBe("unknown_job");
+});
+
+test("events pulled after their batch was committed take their outcome from it", async () => {
+  const batches = new BatchStore(pool);
+  const settled = gateway.events.find(({ kind }) => kind === "usage");
+  if (settled?.kind !== "usage") throw new Error("no usage event");
+  gateway.record({ kind: "usage", body: call(job) }, { kind: "usage", body: call(job) });
+  const last = gateway.events[3];
+  if (last === undefined) throw new Error("no last event");
+  const { receipt, receiptSignature } = settled.body;
+  const range = { gateway: gateway.account.address, fromSeq: 0n, toSeq: last.seq, toHash: last.hash };
+  const built = Batch.build({
+    laneId: 0,
+    keyEpoch: 1,
+    batchNumber: 1n,
+    windowStart: 1n,
+    windowEnd: 2n,
+    previousBatchHash: FeedEvent.FIRST_PREVIOUS_HASH,
+    sources: { chainBlock: 1n, ranges: [range] },
+    receipts: [receipt],
+    finalJobs: new Map(),
+  });
+  const committed = {
+    header: built.header,
+    batchHash: BatchHeader.hash(built.header, domains.usageReceipts),
+    transactionHash: hex,
+    blockNumber: 5n,
+  };
+  await batches.nextBlock(domains.usageReceipts.verifyingContract, 1n);
+  await batches.follow(0, [{ ...committed, kind: "batch-committed", logIndex: 0 }], 6n);
+  const content = { lines: built.lines, receipts: [{ receipt, receiptSignature }], refused: [] };
+  const application = { sources: built.sources, content, signature: null, partials: [] };
+  await batches.apply(committed, application, 0n);
+  await batches.apply(committed, application, 0n);
+  await pullerOf().pull();
+  const { rows } = await pool.query(
+    "SELECT seq, batch_number, code FROM events WHERE gateway = $1 ORDER BY seq",
+    [gateway.account.address],
+  );
+  expect(rows.map(({ batch_number, code }) => [batch_number, code])).toEqual([
+    [1n, null],
+    [1n, null],
+    [1n, "price_mismatch"],
+    [1n, "left_out"],
+    [null, null],
+  ]);
+  expect(await batches.batchOfReceipt(receipt.receiptId)).toBe(1n);
+  expect((await batches.settledNano([receipt.jobId])).get(receipt.jobId)).toBe(receipt.costNano);
 });
 
 test("two pulls at the same time store every event once", async () => {

@@ -215,6 +215,12 @@ export class BatchStore {
            ON CONFLICT (gateway) DO UPDATE SET committed_seq = $3, committed_hash = $4`,
           [range.gateway, `0x${"00".repeat(32)}`, range.toSeq, range.toHash],
         );
+        await transaction.query("INSERT INTO batch_ranges VALUES ($1, $2, $3, $4)", [
+          range.gateway,
+          range.toSeq,
+          range.fromSeq,
+          number,
+        ]);
         await transaction.query(
           "UPDATE events SET batch_number = $4 WHERE gateway = $1 AND seq > $2 AND seq <= $3",
           [range.gateway, range.fromSeq, range.toSeq, number],

@@ -103,7 +103,8 @@ export class FeedStore {
            VALUES ($1, $2, $3, $4, $5, $6)`,
           [job.gateway, job.jobId, job.openedSeq, job.capabilityHash, job.isEoaSigned, openingToJson(job)],
         );
-      if (entries.length > 0) await transaction.query(INSERT_EVENTS, eventColumns(entries));
+      if (entries.length === 0) return true;
+      await transaction.query(INSERT_EVENTS, eventColumns(entries));
       await transaction.query(COVER_LATE_EVENTS, [cursor.gateway, cursor.seq]);
       return true;
     });
@@ -196,18 +197,22 @@ const INSERT_EVENTS = `
 // A batch may be committed before this replica pulled its events; they take their outcome from the batch.
 const COVER_LATE_EVENTS = `
   UPDATE events e SET
-    batch_number = b.batch_number,
-    code = CASE WHEN e.code IS NULL AND e.kind = 'usage' AND r.receipt_id IS NULL THEN 'left_out' ELSE e.code END,
-    reason = CASE WHEN e.code IS NULL AND e.kind = 'usage' AND r.receipt_id IS NULL
-                  THEN 'The batch that covers the event left it out.' ELSE e.reason END
-  FROM events own
-  JOIN committed_batches b ON b.applied
-  CROSS JOIN LATERAL jsonb_to_recordset(b.sources->'ranges') AS range(gateway text, "fromSeq" bigint, "toSeq" bigint)
-  LEFT JOIN receipts r ON r.receipt_id = own.body->'receipt'->>'receiptId' AND r.batch_number = b.batch_number
-  WHERE own.gateway = $1 AND own.seq > $2
-    AND own.seq <= (SELECT committed_seq FROM feeds WHERE gateway = $1)
-    AND range.gateway = own.gateway AND own.seq > range."fromSeq" AND own.seq <= range."toSeq"
-    AND e.gateway = own.gateway AND e.seq = own.seq`;
+    batch_number = covering.batch_number,
+    code = CASE WHEN covering.left_out THEN 'left_out' ELSE e.code END,
+    reason = CASE WHEN covering.left_out THEN 'The batch that covers the event left it out.' ELSE e.reason END
+  FROM (
+    SELECT own.gateway, own.seq, range.batch_number,
+           own.code IS NULL AND own.kind = 'usage' AND r.receipt_id IS NULL AS left_out
+      FROM events own
+      JOIN LATERAL (
+        SELECT batch_number FROM batch_ranges
+         WHERE gateway = own.gateway AND to_seq >= own.seq ORDER BY to_seq LIMIT 1
+      ) AS range ON true
+      LEFT JOIN receipts r
+        ON r.receipt_id = own.body->'receipt'->>'receiptId' AND r.batch_number = range.batch_number
+     WHERE own.gateway = $1 AND own.seq > $2
+  ) AS covering
+  WHERE e.gateway = covering.gateway AND e.seq = covering.seq`;
 
 const openingToJson = (job: Job): string =>
   JSON.stringify({
