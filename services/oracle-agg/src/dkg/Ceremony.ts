@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import type { DKG_Round1, DKG_Secret } from "@noble/curves/abstract/frost.js";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
@@ -25,6 +24,7 @@ import {
 } from "./messages.ts";
 import { openShare, sealShare } from "./sealedShare.ts";
 import { identifierOf, replicaOfIdentifier, suite } from "./suite.ts";
+import { bytesOf, DkgError, shareOf, transcriptDigest } from "./transcript.ts";
 
 /** What survives a restart in the middle of a ceremony; destroyed when the key is complete. */
 type Progress = {
@@ -40,11 +40,6 @@ type Progress = {
     confirmation: Confirmation;
   };
 };
-
-/** The replica already has a key, or the call does not fit the step the ceremony is at. */
-export class DkgError extends Error {
-  override name = "DkgError";
-}
 
 export type CeremonyOptions = {
   set: AggregatorSet;
@@ -310,27 +305,3 @@ export class Ceremony {
     return own;
   }
 }
-
-const bytesOf = (hex: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(hex, "hex"));
-
-const shareOf = (shares: KeyShare["publicShares"], replica: number): Hex => {
-  const found = shares.find((share) => share.replica === replica);
-  if (found === undefined) throw new DkgError(`There is no public share of replica ${replica}.`);
-  return found.publicShare;
-};
-
-/** SHA-256 (hex) of all signed commitments in replica order: what everybody must have seen alike. */
-const transcriptDigest = (all: readonly Round1Message[]): string =>
-  createHash("sha256")
-    .update(
-      JSON.stringify(
-        all.map(({ ceremonyId, from, commitments, proofOfKnowledge, signature }) => [
-          ceremonyId,
-          from,
-          commitments,
-          proofOfKnowledge,
-          signature,
-        ]),
-      ),
-    )
-    .digest("hex");

@@ -1,8 +1,9 @@
 import { type App, parseBody } from "@tac/kit";
 import { Errors } from "@tac/protocol";
 import { z } from "zod";
-import { type Ceremony, DkgError } from "./Ceremony.ts";
+import type { Ceremony } from "./Ceremony.ts";
 import { confirmationSchema, possessionProofSchema, round1Schema, round2Schema } from "./messages.ts";
+import { DkgError } from "./transcript.ts";
 
 const attempt = z.number().int().min(1).max(1_000_000);
 const round1Body = z.strictObject({ attempt });

@@ -1,5 +1,6 @@
 import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
-import type { Application, Committed } from "../store/BatchStore.ts";
+import type { Application } from "../store/BatchStore.ts";
+import type { Committed } from "../store/batchRows.ts";
 import { type BatchBody, type BatchContent, contentOf } from "../store/content.ts";
 import type { Builder } from "./Builder.ts";
 import { type Context, describe } from "./Context.ts";

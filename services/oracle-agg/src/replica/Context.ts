@@ -1,7 +1,7 @@
 import type { Logger } from "@tac/kit";
 import type { Deployment } from "@tac/protocol";
 import { type Hex, keccak256 } from "viem";
-import { type ChainPort, ChainUnavailable, type Lane } from "../chain/ChainPort.ts";
+import type { ChainPort, Lane } from "../chain/ChainPort.ts";
 import type { FeedPuller } from "../feed/FeedPuller.ts";
 import type { GatewayPort } from "../feed/GatewayPort.ts";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
@@ -35,8 +35,6 @@ export type Context = {
 };
 
 export const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-export const isTransient = (error: unknown): boolean => error instanceof ChainUnavailable;
 
 /** The hash by which the chain knows the group's public key. */
 export const keyHashOf = (key: KeyShare): Hex => keccak256(key.groupPublicKey);

@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import { type Lane, SubmitRefused } from "../chain/ChainPort.ts";
 import type { Proposal, SignedBatch } from "../peers/PeerPort.ts";
 import { type Turn, turnAt } from "../rules/schedule.ts";
-import type { StoredProposal } from "../store/BatchStore.ts";
+import type { StoredProposal } from "../store/batchRows.ts";
 import { contentOf } from "../store/content.ts";
 import type { Builder } from "./Builder.ts";
 import type { ChainFollower } from "./ChainFollower.ts";

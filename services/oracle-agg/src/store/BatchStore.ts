@@ -1,8 +1,27 @@
-import { type Pool, type Transaction, withTransaction } from "@tac/kit";
-import { BatchHeader, Line, Sources, UsageReceipt, Wire } from "@tac/protocol";
+import { type Pool, withTransaction } from "@tac/kit";
+import { BatchHeader, Line, Sources, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { ChainEvent } from "../chain/ChainPort.ts";
+import {
+  type Committed,
+  type CommittedRow,
+  insertCommitted,
+  insertLock,
+  insertOutcome,
+  type ProposalRow,
+  type StoredProposal,
+  toCommitted,
+  toProposal,
+} from "./batchRows.ts";
+import {
+  DROP_OLD_CONTENTS,
+  INSERT_PROPOSAL,
+  INSERT_RECEIPTS,
+  LEAVE_OUT,
+  REFUSE_EVENTS,
+  receiptColumns,
+} from "./batchSql.ts";
 import {
   type BatchBody,
   type BatchContent,
@@ -12,24 +31,6 @@ import {
   partialSchema,
   signedReceiptSchema,
 } from "./content.ts";
-
-export type Committed = {
-  batchHash: Hex;
-  header: BatchHeader.BatchHeader;
-  transactionHash: Hex;
-  blockNumber: bigint;
-};
-
-export type StoredProposal = {
-  view: bigint;
-  batchHash: Hex;
-  header: BatchHeader.BatchHeader;
-  sources: Sources.Sources;
-  partialSignature: Hex;
-  groupSignature: Hex | null;
-  partials: Partial[];
-  transactionHash: Hex | null;
-};
 
 export type NewProposal = Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash">;
 
@@ -294,121 +295,3 @@ export class BatchStore {
     return rows[0]?.batch_number ?? null;
   }
 }
-
-type CommittedRow = {
-  batch_number: bigint;
-  batch_hash: Hex;
-  header: unknown;
-  transaction_hash: Hex;
-  block_number: bigint;
-  sources: unknown;
-  lines: unknown;
-  signature: Hex | null;
-  partials: unknown;
-};
-
-type ProposalRow = {
-  view: bigint;
-  batch_hash: Hex;
-  header: unknown;
-  sources: unknown;
-  partial_signature: Hex;
-  group_signature: Hex | null;
-  partials: unknown;
-  transaction_hash: Hex | null;
-};
-
-const toCommitted = (row: CommittedRow): Committed => ({
-  batchHash: row.batch_hash,
-  header: Wire.parse(BatchHeader.schema, row.header),
-  transactionHash: row.transaction_hash,
-  blockNumber: row.block_number,
-});
-
-const toProposal = (row: ProposalRow): StoredProposal => ({
-  view: row.view,
-  batchHash: row.batch_hash,
-  header: Wire.parse(BatchHeader.schema, row.header),
-  sources: Wire.parse(Sources.schema, row.sources),
-  partialSignature: row.partial_signature,
-  groupSignature: row.group_signature,
-  partials: Wire.parse(z.array(partialSchema), row.partials),
-  transactionHash: row.transaction_hash,
-});
-
-const insertLock = (transaction: Transaction, event: ChainEvent & { kind: "locked" }) =>
-  transaction.query("INSERT INTO locks VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", [
-    event.jobId,
-    event.capabilityHash,
-    event.blockNumber,
-  ]);
-
-const insertCommitted = (transaction: Transaction, event: ChainEvent & { kind: "batch-committed" }) =>
-  transaction.query(
-    `INSERT INTO committed_batches (batch_number, batch_hash, header, transaction_hash, block_number)
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-    [
-      event.header.batchNumber,
-      event.batchHash,
-      JSON.stringify(BatchHeader.toJson(event.header)),
-      event.transactionHash,
-      event.blockNumber,
-    ],
-  );
-
-const insertOutcome = (
-  transaction: Transaction,
-  batchNumber: bigint,
-  event: ChainEvent & { kind: "line-settled" },
-) =>
-  transaction.query("INSERT INTO line_outcomes VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", [
-    batchNumber,
-    event.jobId,
-    event.providerId,
-    event.outcome.toString(),
-  ]);
-
-// A batch signed again in a later view keeps what is known of its group signature.
-const INSERT_PROPOSAL = `
-  INSERT INTO proposals (batch_number, view, batch_hash, header, sources, partial_signature,
-                         group_signature, partials, transaction_hash)
-  SELECT $1, $2, $3, $4, $5, $6, earlier.group_signature, coalesce(earlier.partials, '[]'), earlier.transaction_hash
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (
-      SELECT group_signature, partials, transaction_hash FROM proposals
-       WHERE batch_number = $1 AND batch_hash = $3 ORDER BY view DESC LIMIT 1
-    ) AS earlier ON true
-  ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
-  RETURNING batch_hash`;
-
-const DROP_OLD_CONTENTS = `
-  DELETE FROM proposal_contents WHERE batch_number = $1 AND batch_hash NOT IN (
-    SELECT batch_hash FROM proposal_contents WHERE batch_number = $1 ORDER BY view DESC LIMIT $2)`;
-
-const INSERT_RECEIPTS = `
-  INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
-  SELECT $1::bigint, leaf.* FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
-                                        $8::jsonb[], $9::text[]) AS leaf`;
-
-const REFUSE_EVENTS = `
-  UPDATE events e SET code = coalesce(e.code, r.code), reason = coalesce(e.reason, r.reason)
-  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS r(gateway, seq, code, reason)
-  WHERE e.gateway = r.gateway AND e.seq = r.seq`;
-
-// Content fetched from a peer brings no refusals, so what the batch does not hold is marked as left out.
-const LEAVE_OUT = `
-  UPDATE events e SET code = 'left_out', reason = 'The batch that covers the event left it out.'
-  WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
-    AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.body->'receipt'->>'receiptId' AND r.batch_number = $1)`;
-
-const receiptColumns = (batchNumber: bigint, { receipts }: BatchContent): unknown[] => [
-  batchNumber,
-  receipts.map((_, index) => index),
-  receipts.map(({ receipt }) => receipt.receiptId),
-  receipts.map(({ receipt }) => receipt.gateway),
-  receipts.map(({ receipt }) => receipt.jobId),
-  receipts.map(({ receipt }) => receipt.proofHash),
-  receipts.map(({ receipt }) => receipt.costNano.toString()),
-  receipts.map(({ receipt }) => JSON.stringify(UsageReceipt.toJson(receipt))),
-  receipts.map(({ receiptSignature }) => receiptSignature),
-];

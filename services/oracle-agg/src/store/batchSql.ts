@@ -1,0 +1,47 @@
+import { UsageReceipt } from "@tac/protocol";
+import type { BatchContent } from "./content.ts";
+
+// A batch signed again in a later view keeps what is known of its group signature.
+export const INSERT_PROPOSAL = `
+  INSERT INTO proposals (batch_number, view, batch_hash, header, sources, partial_signature,
+                         group_signature, partials, transaction_hash)
+  SELECT $1, $2, $3, $4, $5, $6, earlier.group_signature, coalesce(earlier.partials, '[]'), earlier.transaction_hash
+    FROM (SELECT) AS one
+    LEFT JOIN LATERAL (
+      SELECT group_signature, partials, transaction_hash FROM proposals
+       WHERE batch_number = $1 AND batch_hash = $3 ORDER BY view DESC LIMIT 1
+    ) AS earlier ON true
+  ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
+  RETURNING batch_hash`;
+
+export const DROP_OLD_CONTENTS = `
+  DELETE FROM proposal_contents WHERE batch_number = $1 AND batch_hash NOT IN (
+    SELECT batch_hash FROM proposal_contents WHERE batch_number = $1 ORDER BY view DESC LIMIT $2)`;
+
+export const INSERT_RECEIPTS = `
+  INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
+  SELECT $1::bigint, leaf.* FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
+                                        $8::jsonb[], $9::text[]) AS leaf`;
+
+export const REFUSE_EVENTS = `
+  UPDATE events e SET code = coalesce(e.code, r.code), reason = coalesce(e.reason, r.reason)
+  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS r(gateway, seq, code, reason)
+  WHERE e.gateway = r.gateway AND e.seq = r.seq`;
+
+// Content fetched from a peer brings no refusals, so what the batch does not hold is marked as left out.
+export const LEAVE_OUT = `
+  UPDATE events e SET code = 'left_out', reason = 'The batch that covers the event left it out.'
+  WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
+    AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.body->'receipt'->>'receiptId' AND r.batch_number = $1)`;
+
+export const receiptColumns = (batchNumber: bigint, { receipts }: BatchContent): unknown[] => [
+  batchNumber,
+  receipts.map((_, index) => index),
+  receipts.map(({ receipt }) => receipt.receiptId),
+  receipts.map(({ receipt }) => receipt.gateway),
+  receipts.map(({ receipt }) => receipt.jobId),
+  receipts.map(({ receipt }) => receipt.proofHash),
+  receipts.map(({ receipt }) => receipt.costNano.toString()),
+  receipts.map(({ receipt }) => JSON.stringify(UsageReceipt.toJson(receipt))),
+  receipts.map(({ receiptSignature }) => receiptSignature),
+];
