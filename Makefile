@@ -33,6 +33,10 @@ contracts: install ## compile the contracts
 abi: contracts ## write the ABIs from the compiled contracts
 	$(NODE_TS) contracts/scripts/generateAbi.ts
 
+.PHONY: reference
+reference: install ## write the generated reference documents
+	$(NODE_TS) scripts/reference.ts
+
 .PHONY: demo
 demo: contracts ## fund, quote, lock, run two steps, settle, and print a verified invoice
 	scripts/demo.sh

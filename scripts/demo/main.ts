@@ -6,13 +6,14 @@ import { type Client, createClient, type Job } from "@tac/sdk";
 import pc from "picocolors";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { fundGas } from "../stack/chain.ts";
-import { repositoryDir } from "../stack/layout.ts";
+import { providerIds, repositoryDir } from "../stack/layout.ts";
 import { showProgress as progress, seconds } from "../stack/progress.ts";
 import { fundTenant } from "../stack/seed.ts";
 import { urlOf } from "../stack/services.ts";
 import { awaitInvoice } from "./awaitInvoice.ts";
 import { type Balances, readBalances, sumEvents } from "./ledgers.ts";
 import { type OpenStack, openStack } from "./openStack.ts";
+import { payProvider } from "./payProvider.ts";
 import { inputs, plan } from "./plan.ts";
 import { reconcile } from "./reconcile.ts";
 
@@ -91,6 +92,20 @@ const checkAll = async (
   return failures;
 };
 
+/** Anyone may trigger a payout; here the tenant does, and the dollars go to the address in the registry. */
+const payProviders = async ({ client, deployment }: OpenStack, sender: PrivateKeyAccount): Promise<void> => {
+  heading("Providers are paid out, in dollars");
+  for (const providerId of providerIds) {
+    const paid = await payProvider(client, deployment, sender, providerId);
+    row(
+      `provider ${providerId}`,
+      paid === null
+        ? "less than one unit of the asset is due; it stays payable"
+        : `${Nano.format(paid.amountNano)}   tx ${paid.transactionHash}`,
+    );
+  }
+};
+
 const fund = async ({ client, deployment }: OpenStack): Promise<PrivateKeyAccount> => {
   const tenant = privateKeyToAccount(generatePrivateKey());
   await fundGas(client, [tenant.address]);
@@ -134,6 +149,7 @@ const demo = async (stack: OpenStack): Promise<string[]> => {
     const invoice = await settle(credits, job);
     console.log(`\n${renderInvoice(invoice)}`);
     saveInvoice(stack, invoice);
+    await payProviders(stack, tenant);
     const failures = await checkAll(stack, job, invoice, before);
     if (invoice.totals.subtotalNano !== costNano)
       failures.push(

@@ -17,6 +17,7 @@ export const gatewayDies = (stackOf: StackOf): void => {
           model: "sim-chat-small",
           stream: true,
           max_tokens: 300,
+          metadata: { "x-sim-output-tokens": "300", "x-sim-token-latency-ms": "100" },
           messages: [{ role: "user", content: "Count slowly." }],
         }),
       });

@@ -176,7 +176,7 @@ export class ProtocolError extends Error {
   toOpenAi(): OpenAiError {
     return {
       error: {
-        message: `${this.message} ${this.hint}`,
+        message: `${/[.!?]$/.test(this.message) ? this.message : `${this.message}.`} ${this.hint}`,
         type: openAiType(this.status),
         param: this.param ?? null,
         code: this.code,
