@@ -13,6 +13,7 @@ CREATE TABLE jobs (
   max_spend_nano bigint NOT NULL,
   held_nano bigint NOT NULL DEFAULT 0,
   spent_nano bigint NOT NULL DEFAULT 0,
+  receipt_count bigint NOT NULL DEFAULT 0,
   ledger_count bigint NOT NULL DEFAULT 0,
   ledger_hash bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
   CONSTRAINT jobs_job_id_is_32_bytes CHECK (octet_length(job_id) = 32),

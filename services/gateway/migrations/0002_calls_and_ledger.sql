@@ -29,6 +29,7 @@ CREATE TABLE calls (
   CONSTRAINT calls_call_id_is_32_bytes CHECK (octet_length(call_id) = 32),
   CONSTRAINT calls_state_is_known CHECK (state IN ('held', 'delivered', 'captured', 'released')),
   CONSTRAINT calls_hold_is_not_negative CHECK (hold_nano >= 0),
+  CONSTRAINT calls_end_has_a_time CHECK ((state IN ('held', 'delivered')) = (ended_at_ms IS NULL)),
   CONSTRAINT calls_cost_within_hold CHECK (cost_nano IS NULL OR cost_nano BETWEEN 0 AND hold_nano),
   CONSTRAINT calls_captured_has_receipt CHECK (
     (state = 'captured') = (receipt IS NOT NULL AND receipt_signature IS NOT NULL AND cost_nano IS NOT NULL)
@@ -36,7 +37,8 @@ CREATE TABLE calls (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX calls_by_job ON calls (job_id);
-CREATE INDEX calls_running ON calls (owner) WHERE state IN ('held', 'delivered');
+-- Not by state: an update of one call that asks for its state would be planned over all running ones.
+CREATE INDEX calls_running ON calls (owner) WHERE ended_at_ms IS NULL;
 
 -- The first call of a key; freed again when that call is released uncharged.
 CREATE TABLE idempotency_keys (

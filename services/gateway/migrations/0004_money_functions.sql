@@ -116,22 +116,36 @@ CREATE TYPE wanted_capture AS (
   answer_status smallint, answer_headers jsonb, answer_body bytea
 );
 
+-- A call as its charge leaves it.
+CREATE TYPE captured_call AS (
+  call_id bytea, job_id bytea, provider_id bigint, hold_nano bigint, cost_nano bigint, idempotency_key text
+);
+
+-- Writes a job's balances and chain head as capture_calls computed them, the row being locked; nothing for null.
+CREATE FUNCTION capture_job(j jobs) RETURNS void LANGUAGE sql AS $$
+  UPDATE jobs
+     SET held_nano = j.held_nano, spent_nano = j.spent_nano, receipt_count = j.receipt_count,
+         ledger_count = j.ledger_count, ledger_hash = j.ledger_hash
+   WHERE job_id = j.job_id
+$$;
+
 -- Charges calls, releases the rest of their holds, stores receipts, answers and feed events: all or nothing.
 -- False when another writer moved the feed's head first. A call that is no longer open raises TAC01 with its id,
 -- so that the caller can try the others again. Rows of jobs are taken in id order, each updated once.
 CREATE FUNCTION capture_calls(
   p_gateway bytea, p_expected_seq bigint, p_now_ms bigint, p_events jsonb, p_hashes bytea[], p_wanted json
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql
+-- Plans are made while the tables are small and kept for the life of a connection: without this, each batch would
+-- read all calls there ever were.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   v_wanted wanted_capture[];
-  v_captured bytea[];
+  v_captured captured_call[];
   v_missing bytea;
   j jobs;
-  c record;
-  v_held_nano bigint;
-  v_spent_nano bigint;
-  v_previous bytea;
+  c captured_call;
   v_entries ledger_entries[] := '{}';
+  v_entry ledger_entries;
 BEGIN
   IF NOT feed_append(p_gateway, p_expected_seq, p_now_ms, p_events, p_hashes) THEN
     RETURN false;
@@ -148,49 +162,45 @@ BEGIN
            receipt_signature = r.receipt_signature, ended_at_ms = p_now_ms, proof = NULL, usage_auth = NULL
       FROM unnest(v_wanted) r
      WHERE k.call_id = r.call_id AND k.state IN ('held', 'delivered')
-    RETURNING k.call_id)
-  SELECT array_agg(call_id) INTO v_captured FROM captured;
-  SELECT r.call_id INTO v_missing FROM unnest(v_wanted) r WHERE (r.call_id = ANY(v_captured)) IS NOT TRUE LIMIT 1;
+    RETURNING k.call_id, k.job_id, k.provider_id, k.hold_nano, k.cost_nano, k.idempotency_key)
+  SELECT array_agg(ROW(captured.*)::captured_call ORDER BY job_id, call_id) INTO v_captured FROM captured;
+  SELECT r.call_id INTO v_missing
+    FROM unnest(v_wanted) r LEFT JOIN unnest(v_captured) k USING (call_id) WHERE k.job_id IS NULL LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'call is not open' USING ERRCODE = 'TAC01', DETAIL = encode(v_missing, 'hex');
   END IF;
 
-  FOR j IN
-    SELECT * FROM jobs WHERE job_id IN (SELECT k.job_id FROM calls k WHERE k.call_id = ANY(v_captured))
-  LOOP
-    v_held_nano := 0;
-    v_spent_nano := 0;
-    FOR c IN
-      SELECT k.call_id, e.kind, e.credit_account, e.amount_nano, k.hold_nano, k.cost_nano
-        FROM calls k
-       CROSS JOIN LATERAL (VALUES
-         (1, 'capture', 'provider:' || k.provider_id, k.cost_nano),
-         (2, 'release', 'available', k.hold_nano - k.cost_nano)) AS e(n, kind, credit_account, amount_nano)
-       WHERE k.call_id = ANY(v_captured) AND k.job_id = j.job_id
-       ORDER BY k.call_id, e.n
-    LOOP
-      IF c.kind = 'capture' THEN
-        v_held_nano := v_held_nano + c.hold_nano;
-        v_spent_nano := v_spent_nano + c.cost_nano;
+  FOREACH c IN ARRAY v_captured LOOP
+    IF j.job_id IS DISTINCT FROM c.job_id THEN
+      PERFORM capture_job(j);
+      SELECT * INTO j FROM jobs WHERE job_id = c.job_id;
+    END IF;
+    j.held_nano := j.held_nano - c.hold_nano;
+    j.spent_nano := j.spent_nano + c.cost_nano;
+    j.receipt_count := j.receipt_count + 1;
+    FOR v_releases IN 0..1 LOOP
+      v_entry := ROW(
+        c.job_id, j.ledger_count + 1, c.call_id, 'capture', 'held', 'provider:' || c.provider_id, c.cost_nano,
+        p_now_ms, j.ledger_hash, NULL)::ledger_entries;
+      IF v_releases = 1 THEN
+        v_entry.kind := 'release';
+        v_entry.credit_account := 'available';
+        v_entry.amount_nano := c.hold_nano - c.cost_nano;
       END IF;
-      CONTINUE WHEN c.amount_nano = 0;
-      v_previous := j.ledger_hash;
-      j.ledger_count := j.ledger_count + 1;
-      j.ledger_hash := ledger_link(
-        v_previous, j.job_id, j.ledger_count, c.call_id, c.kind, 'held', c.credit_account, c.amount_nano, p_now_ms);
-      v_entries := array_append(v_entries, ROW(
-        j.job_id, j.ledger_count, c.call_id, c.kind, 'held', c.credit_account, c.amount_nano, p_now_ms,
-        v_previous, j.ledger_hash)::ledger_entries);
+      CONTINUE WHEN v_entry.amount_nano = 0;
+      v_entry.hash := ledger_link(
+        v_entry.previous_hash, c.job_id, v_entry.entry_number, c.call_id, v_entry.kind,
+        v_entry.debit_account, v_entry.credit_account, v_entry.amount_nano, p_now_ms);
+      j.ledger_count := v_entry.entry_number;
+      j.ledger_hash := v_entry.hash;
+      v_entries := array_append(v_entries, v_entry);
     END LOOP;
-    UPDATE jobs
-       SET held_nano = held_nano - v_held_nano, spent_nano = spent_nano + v_spent_nano,
-           ledger_count = j.ledger_count, ledger_hash = j.ledger_hash
-     WHERE job_id = j.job_id;
   END LOOP;
+  PERFORM capture_job(j);
   INSERT INTO ledger_entries SELECT * FROM unnest(v_entries);
   INSERT INTO answers
   SELECT r.call_id, r.answer_status, r.answer_headers, r.answer_body, p_now_ms
-    FROM unnest(v_wanted) r JOIN calls k USING (call_id) WHERE k.idempotency_key IS NOT NULL;
+    FROM unnest(v_wanted) r JOIN unnest(v_captured) k USING (call_id) WHERE k.idempotency_key IS NOT NULL;
   RETURN true;
 END $$;
 
@@ -217,5 +227,5 @@ END $$;
 
 -- Down Migration
 
-DROP FUNCTION release_call, capture_calls, hold_calls;
-DROP TYPE wanted_capture, wanted_hold;
+DROP FUNCTION release_call, capture_calls, capture_job, hold_calls;
+DROP TYPE captured_call, wanted_capture, wanted_hold;

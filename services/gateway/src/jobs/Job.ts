@@ -19,6 +19,7 @@ export type JobState = {
   lockedNano: bigint;
   heldNano: bigint;
   spentNano: bigint;
+  receiptCount: number;
   expiresAtMs: number;
 };
 

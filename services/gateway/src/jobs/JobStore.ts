@@ -58,6 +58,7 @@ export class JobStore {
       max_spend_nano: bigint;
       held_nano: bigint;
       spent_nano: bigint;
+      receipt_count: bigint;
       expires_at_ms: bigint;
     }>("SELECT * FROM jobs WHERE job_id = $1", [bytesOf(jobId)]);
     const row = rows[0];
@@ -69,6 +70,7 @@ export class JobStore {
       lockedNano: row.max_spend_nano,
       heldNano: row.held_nano,
       spentNano: row.spent_nano,
+      receiptCount: Number(row.receipt_count),
       expiresAtMs: Number(row.expires_at_ms),
     };
   }

@@ -13,16 +13,13 @@ type SettlementRow = {
 
 /** A job as GET /v1/jobs/:jobId shows it: the balances are those that holds are checked against. */
 export async function jobView({ pool, jobs }: { pool: Pool; jobs: JobStore }, jobId: Hex) {
-  const [state, settlements, receipts] = await Promise.all([
+  const [state, settlements] = await Promise.all([
     jobs.state(jobId),
     pool.query<SettlementRow>(
       `SELECT b.* FROM job_settlements s JOIN batches b USING (batch_hash)
         WHERE s.job_id = $1 ORDER BY b.lane_id, b.batch_number LIMIT 1000`,
       [bytesOf(jobId)],
     ),
-    pool.query<{ count: bigint }>("SELECT count(*) FROM calls WHERE job_id = $1 AND state = 'captured'", [
-      bytesOf(jobId),
-    ]),
   ]);
   if (state === null) throw Errors.fromCode("unknown_job");
   return {
@@ -31,7 +28,7 @@ export async function jobView({ pool, jobs }: { pool: Pool; jobs: JobStore }, jo
     lockedNano: state.lockedNano.toString(),
     heldNano: state.heldNano.toString(),
     spentNano: state.spentNano.toString(),
-    receipts: Number(receipts.rows[0]?.count ?? 0n),
+    receipts: state.receiptCount,
     settlements: settlements.rows.map((row) => ({
       batchNumber: row.batch_number.toString(),
       batchHash: hexOf(row.batch_hash),
