@@ -79,7 +79,7 @@ test-contracts: contracts ## the contracts' tests alone
 	$(FORGE) test
 
 .PHONY: test-unit
-test-unit: install ## the TypeScript tests alone
+test-unit: contracts ## the TypeScript tests alone
 	$(BIN)/vitest run
 
 .PHONY: e2e

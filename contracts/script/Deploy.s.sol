@@ -1,59 +1,80 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Script} from "forge-std/Script.sol";
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {MockUSDC} from "../src/mocks/MockUSDC.sol";
-import {Deployment} from "./Deployment.sol";
+import {Environment} from "./Environment.sol";
 
-/// @notice Deploys everything and writes the addresses as JSON.
-///
-/// From the environment; an empty variable counts as absent:
+/// @notice Deploys everything and writes the addresses as JSON. The settings come from the environment: see
+/// Environment. Also read here:
 /// - PRIVATE_KEY: the deployer's; or pass --private-key, --account or --ledger to forge.
-/// - ASSET: the settlement asset. Required, but on the local chain (31337), where a mock takes its place.
-/// - GOVERNOR_PROPOSER, GUARDIAN, FEE_RECIPIENT: the deployer by default, who otherwise ends with no role.
-/// - GOVERNOR_DELAY_SECONDS: 172800 by default, 1 on the local chain.
-/// - GOVERNOR_DELAY_FLOOR_SECONDS: the same as the delay by default.
-/// - AGGREGATOR_PUBLIC_KEY (256 bytes) and AGGREGATOR_POSSESSION_PROOF (128 bytes): hex, encoded as in EIP-2537.
-/// - ADDRESSES_FILE: infra/compose/addresses.json by default.
-contract Deploy is Script, Deployment {
-    uint256 private constant LOCAL_CHAIN_ID = 31337;
-
-    error Deploy_AssetRequired(uint256 chainId);
+/// - START_BLOCK: only to resume a deployment whose addresses file was lost: a block before its first transaction.
+///
+/// The governor's roles go to their holders in its constructor, so the deployer never holds one, unless it was named as
+/// a holder, which only the local chain allows.
+///
+/// Running it again with the same settings deploys what is missing, or nothing. Afterwards run Check.
+contract Deploy is Environment {
+    error Deploy_DeployerHoldsRole(bytes32 role);
+    /// @dev The contracts are there already, and the addresses file that knew since when is not.
+    error Deploy_StartBlockUnknown();
 
     function run() external returns (Contracts memory deployed) {
-        uint256 startBlock = block.number;
         uint256 privateKey = _uintOr("PRIVATE_KEY", 0);
         if (privateKey == 0) vm.startBroadcast();
         else vm.startBroadcast(privateKey);
         (, address deployer,) = vm.readCallers();
 
-        Settings memory settings = _settings(deployer);
+        Settings memory settings = _readSettings(deployer);
+        uint256 startBlock = _startBlock(address(_predict(settings, deployer).governor));
+        if (settings.asset == _create2AddressOf(type(MockUSDC).creationCode)) {
+            _create2(type(MockUSDC).creationCode);
+        }
         deployed = _deploy(settings, deployer);
         vm.stopBroadcast();
-        _write(settings.asset, startBlock, deployed);
+
+        if (block.chainid != LOCAL_CHAIN_ID) _checkHoldsNoRole(deployed, deployer);
+        _write(settings, deployer, startBlock, deployed);
     }
 
-    function _settings(address deployer) private returns (Settings memory settings) {
-        settings.aggregatorPublicKey = vm.envBytes("AGGREGATOR_PUBLIC_KEY");
-        settings.aggregatorPossessionProof = vm.envBytes("AGGREGATOR_POSSESSION_PROOF");
-        settings.proposer = _addressOr("GOVERNOR_PROPOSER", deployer);
-        settings.guardian = _addressOr("GUARDIAN", deployer);
-        settings.feeRecipient = _addressOr("FEE_RECIPIENT", deployer);
-        settings.delaySeconds =
-            _uintOr("GOVERNOR_DELAY_SECONDS", block.chainid == LOCAL_CHAIN_ID ? 1 seconds : 2 days);
-        settings.delayFloorSeconds = _uintOr("GOVERNOR_DELAY_FLOOR_SECONDS", settings.delaySeconds);
-        settings.asset = _addressOr("ASSET", address(0));
-        if (settings.asset == address(0)) {
-            if (block.chainid != LOCAL_CHAIN_ID) revert Deploy_AssetRequired(block.chainid);
-            settings.asset = address(new MockUSDC());
+    function _checkHoldsNoRole(Contracts memory deployed, address deployer) private view {
+        bytes32[5] memory roles = [
+            deployed.governor.DEFAULT_ADMIN_ROLE(),
+            deployed.governor.PROPOSER_ROLE(),
+            deployed.governor.EXECUTOR_ROLE(),
+            deployed.governor.CANCELLER_ROLE(),
+            deployed.governor.GUARDIAN_ROLE()
+        ];
+        for (uint256 i = 0; i < roles.length; ++i) {
+            if (IAccessControl(deployed.governor).hasRole(roles[i], deployer)) {
+                revert Deploy_DeployerHoldsRole(roles[i]);
+            }
         }
     }
 
-    function _write(address asset, uint256 startBlock, Contracts memory deployed) private {
+    /// @dev The services read events from this block on. A run that resumes an earlier one must not move it.
+    function _startBlock(address governor) private view returns (uint256) {
+        if (governor.code.length == 0) return block.number;
+        uint256 startBlock = _uintOr("START_BLOCK", 0);
+        if (startBlock != 0) return startBlock;
+        string memory file = _addressesFile();
+        if (!vm.isFile(file)) revert Deploy_StartBlockUnknown();
+        string memory json = vm.readFile(file);
+        if (
+            vm.parseJsonAddress(json, ".paramGovernor") != governor
+                || vm.parseJsonUint(json, ".chainId") != block.chainid
+        ) revert Deploy_StartBlockUnknown();
+        return vm.parseJsonUint(json, ".startBlock");
+    }
+
+    function _write(Settings memory settings, address deployer, uint256 startBlock, Contracts memory deployed)
+        private
+    {
         string memory json = "addresses";
         vm.serializeUint(json, "chainId", block.chainid);
         vm.serializeUint(json, "startBlock", startBlock);
-        vm.serializeAddress(json, "asset", asset);
+        vm.serializeAddress(json, "deployer", deployer);
+        vm.serializeAddress(json, "asset", settings.asset);
         vm.serializeAddress(json, "creditToken", address(deployed.token));
         vm.serializeAddress(json, "creditVault", address(deployed.vault));
         vm.serializeAddress(json, "providerRegistry", address(deployed.registry));
@@ -62,23 +83,7 @@ contract Deploy is Script, Deployment {
         vm.serializeAddress(json, "paramGovernor", address(deployed.governor));
         vm.serializeAddress(json, "capabilityAuthority", address(deployed.authority));
         vm.writeJson(
-            vm.serializeAddress(json, "sessionChannels", address(deployed.channels)),
-            _stringOr("ADDRESSES_FILE", "infra/compose/addresses.json")
+            vm.serializeAddress(json, "sessionChannels", address(deployed.channels)), _addressesFile()
         );
-    }
-
-    function _stringOr(string memory name, string memory fallbackValue) private view returns (string memory) {
-        string memory value = vm.envOr(name, string(""));
-        return bytes(value).length == 0 ? fallbackValue : value;
-    }
-
-    function _addressOr(string memory name, address fallbackValue) private view returns (address) {
-        string memory value = vm.envOr(name, string(""));
-        return bytes(value).length == 0 ? fallbackValue : vm.parseAddress(value);
-    }
-
-    function _uintOr(string memory name, uint256 fallbackValue) private view returns (uint256) {
-        string memory value = vm.envOr(name, string(""));
-        return bytes(value).length == 0 ? fallbackValue : vm.parseUint(value);
     }
 }

@@ -39,7 +39,8 @@ abstract contract SystemTest is Test, Deployment {
                 delaySeconds: 2 days,
                 delayFloorSeconds: 1 days,
                 aggregatorPublicKey: aggregatorPublicKey,
-                aggregatorPossessionProof: BlsSigner.provePossession(AGGREGATOR_SECRET)
+                aggregatorPossessionProof: BlsSigner.provePossession(AGGREGATOR_SECRET),
+                salt: 0
             }),
             address(this)
         );
