@@ -5,8 +5,8 @@ import { isHealthy } from "./stack/health.ts";
 import { createLayout, defaultDir, type PartName } from "./stack/layout.ts";
 import { showProgress } from "./stack/progress.ts";
 import { forget } from "./stack/reset.ts";
-import { urlOf } from "./stack/services.ts";
 import { startStack } from "./stack/start.ts";
+import { urlOf } from "./stack/urlOf.ts";
 
 const portOffset = Number(process.env.PORT_OFFSET ?? "0");
 if (!Number.isInteger(portOffset) || portOffset < 0 || portOffset > 50_000)
@@ -29,12 +29,6 @@ const up = async (): Promise<void> => {
   console.log(`Addresses     ${layout.deploymentFile}`);
   console.log(`Logs          ${layout.logsDir}`);
   console.log("\nStop with Ctrl-C; `make demo` uses this stack while it runs.");
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
-  console.log("\nStopping…");
-  await stack.stop();
 };
 
 const status = async (): Promise<void> => {

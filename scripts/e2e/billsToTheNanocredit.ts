@@ -3,6 +3,7 @@ import { Invoice } from "@tac/protocol";
 import { describe, expect, test } from "vitest";
 import { awaitInvoice } from "../demo/awaitInvoice.ts";
 import { readBalances, sumEvents } from "../demo/ledgers.ts";
+import { plan } from "../demo/plan.ts";
 import { reconcile } from "../demo/reconcile.ts";
 import { openTenant, runPlan, type StackOf } from "./support.ts";
 
@@ -35,6 +36,23 @@ export const billsToTheNanocredit = (stackOf: StackOf): void => {
       const reader = createChainReader({ rpcUrls: [chain.rpcUrl], deployment });
       const { problems } = await verifyInvoice(Invoice.toJson(invoice), { reader, deployment });
       expect(problems).toEqual([]);
+      await credits.shutdown();
+    });
+
+    test("that made no call gives the whole lock back, and its invoice is over nothing", async () => {
+      const { chain, deployment } = stackOf();
+      const { account, credits } = await openTenant(stackOf());
+      const before = await readBalances(chain.client, deployment, account.address, null);
+
+      const job = await credits.lock(await credits.quote(plan));
+      await credits.close(job);
+      await credits.settlement(job);
+      const invoice = await awaitInvoice(credits, job);
+
+      const after = await readBalances(chain.client, deployment, account.address, job.jobId);
+      expect(after).toMatchObject({ tenantFreeNano: before.tenantFreeNano, lockedNano: 0n });
+      expect(invoice.lines).toEqual([]);
+      expect(invoice.totals).toMatchObject({ totalNano: 0n, releasedNano: job.capability.maxSpendNano });
       await credits.shutdown();
     });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { awaitInvoice } from "../demo/awaitInvoice.ts";
 import { plan } from "../demo/plan.ts";
-import { urlOf } from "../stack/services.ts";
+import { urlOf } from "../stack/urlOf.ts";
 import { openTenant, type StackOf } from "./support.ts";
 
 export const gatewayDies = (stackOf: StackOf): void => {

@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { describe, expect, test } from "vitest";
 import { plan } from "../demo/plan.ts";
-import { urlOf } from "../stack/services.ts";
+import { urlOf } from "../stack/urlOf.ts";
 import { openTenant, type StackOf } from "./support.ts";
 
 export const openaiClient = (stackOf: StackOf): void => {

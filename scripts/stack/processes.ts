@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PartName } from "./layout.ts";
 
 /** One part of the stack that runs as its own process group, with its output in one log file. */
 export type Part = {
-  name: string;
+  name: PartName;
   pid: number;
   logFile: string;
   /** Settles with the exit code or signal once the process has ended. */
@@ -17,7 +18,7 @@ export type Part = {
 };
 
 export type Command = {
-  name: string;
+  name: PartName;
   command: string;
   args: string[];
   env: Record<string, string>;

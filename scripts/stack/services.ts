@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Tariff } from "@tac/protocol";
 import type { Certificates } from "./certificates.ts";
-import type { GroupKey } from "./deploy.ts";
 import type { Keys } from "./keys.ts";
 import {
   aggregatorIds,
@@ -12,14 +11,12 @@ import {
   providerIds,
   repositoryDir,
 } from "./layout.ts";
-import type { Database } from "./postgres.ts";
+import { databaseUrl } from "./postgres.ts";
 import type { Command } from "./processes.ts";
 import { localTariffs } from "./tariffs.ts";
+import { urlOf } from "./urlOf.ts";
 
 export type ConfigFiles = { aggregators: string; gateways: string; providers: string; tariffs: string };
-
-export const urlOf = (layout: Layout, name: PartName): string =>
-  `${name === "gateway" ? "https" : "http"}://127.0.0.1:${layout.ports[name]}`;
 
 /** Writes the files that several services share: who the aggregators, gateways and providers are, and the tariffs. */
 export const writeConfigFiles = (layout: Layout, keys: Keys, certificates: Certificates): ConfigFiles => {
@@ -64,8 +61,6 @@ export type ServiceContext = {
   keys: Keys;
   certificates: Certificates;
   files: ConfigFiles;
-  database: Database;
-  rpcUrl: string;
 };
 
 /** A service runs from its sources, in a process of its own, with nothing in its environment but what it needs. */
@@ -84,28 +79,25 @@ const service = (layout: Layout, name: PartName, folder: string, env: Record<str
   },
 });
 
-export const aggregatorCommand = (
-  { layout, keys, files, database, rpcUrl }: ServiceContext,
-  id: number,
-): Command => {
+export const aggregatorCommand = ({ layout, keys, files }: ServiceContext, id: number): Command => {
   const secrets = keys.aggregators.get(id);
   if (secrets === undefined) throw new Error(`There is no aggregator ${id}.`);
   return service(layout, `aggregator-${id}` as PartName, "oracle-agg", {
     REPLICA_ID: String(id),
-    DATABASE_URL: database.urlOf(`aggregator_${id}`),
+    DATABASE_URL: databaseUrl(layout, `aggregator_${id}`),
     AGGREGATORS_FILE: files.aggregators,
     NODE_KEY_FILE: secrets.node.file,
     KEY_FILE: secrets.shareFile,
     DEPLOYMENT_FILE: layout.deploymentFile,
     GATEWAYS_FILE: files.gateways,
-    RPC_URLS: rpcUrl,
+    RPC_URLS: urlOf(layout, "chain"),
     SUBMITTER_PRIVATE_KEY: secrets.submitter.privateKey,
     TARIFF_URL: urlOf(layout, "tariff"),
     TARIFF_SIGNERS: keys.tariff.account.address.toLowerCase(),
   });
 };
 
-export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: number): Command => {
+export const providerCommand = ({ layout, keys }: ServiceContext, id: number): Command => {
   const secrets = keys.providers.get(id);
   if (secrets === undefined) throw new Error(`There is no provider ${id}.`);
   return service(layout, `provider-sim-${id}` as PartName, "provider-sim", {
@@ -114,7 +106,7 @@ export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: nu
     SIGNING_KEY: secrets.signing.privateKey,
     DEPLOYMENT_FILE: layout.deploymentFile,
     GATEWAYS: keys.gateway.account.address.toLowerCase(),
-    RPC_URLS: rpcUrl,
+    RPC_URLS: urlOf(layout, "chain"),
     REPORTS_USAGE: "inline",
     MODELS: (localTariffs.find(({ providerId }) => providerId === id)?.models ?? [])
       .map(({ model }) => model)
@@ -122,28 +114,21 @@ export const providerCommand = ({ layout, keys, rpcUrl }: ServiceContext, id: nu
   });
 };
 
-export const tariffCommand = ({ layout, keys, files, database }: ServiceContext): Command =>
+export const tariffCommand = ({ layout, keys, files }: ServiceContext): Command =>
   service(layout, "tariff", "tariff", {
-    DATABASE_URL: database.urlOf("tariff"),
+    DATABASE_URL: databaseUrl(layout, "tariff"),
     TARIFFS_FILE: files.tariffs,
     SIGNER_PRIVATE_KEY: keys.tariff.privateKey,
     DEPLOYMENT_FILE: layout.deploymentFile,
     ADMIN_TOKEN: keys.tokens.tariffAdmin,
   });
 
-export const gatewayCommand = ({
-  layout,
-  keys,
-  certificates,
-  files,
-  database,
-  rpcUrl,
-}: ServiceContext): Command =>
+export const gatewayCommand = ({ layout, keys, certificates, files }: ServiceContext): Command =>
   service(layout, "gateway", "gateway", {
     PUBLIC_URL: urlOf(layout, "gateway"),
-    DATABASE_URL: database.urlOf("gateway"),
+    DATABASE_URL: databaseUrl(layout, "gateway"),
     DEPLOYMENT_FILE: layout.deploymentFile,
-    RPC_URLS: rpcUrl,
+    RPC_URLS: urlOf(layout, "chain"),
     GATEWAY_PRIVATE_KEY: keys.gateway.privateKey,
     REPLICA_ID: "gateway-1",
     TLS_CERT_FILE: certificates.gatewayCertFile,
@@ -154,19 +139,19 @@ export const gatewayCommand = ({
     TARIFF_SIGNERS: keys.tariff.account.address.toLowerCase(),
   });
 
-export const billingCommand = ({ layout, keys, database, rpcUrl }: ServiceContext): Command =>
+export const billingCommand = ({ layout, keys }: ServiceContext): Command =>
   service(layout, "billing", "billing", {
-    DATABASE_URL: database.urlOf("billing"),
+    DATABASE_URL: databaseUrl(layout, "billing"),
     DEPLOYMENT_FILE: layout.deploymentFile,
-    RPC_URLS: rpcUrl,
+    RPC_URLS: urlOf(layout, "chain"),
     AGGREGATOR_URLS: aggregatorIds.map((id) => urlOf(layout, `aggregator-${id}`)).join(","),
     TARIFF_URL: urlOf(layout, "tariff"),
     BILLING_PRIVATE_KEY: keys.billing.privateKey,
   });
 
-export const orchestratorCommand = ({ layout, keys, certificates, database }: ServiceContext): Command =>
+export const orchestratorCommand = ({ layout, keys, certificates }: ServiceContext): Command =>
   service(layout, "orchestrator", "orchestrator", {
-    DATABASE_URL: database.urlOf("orchestrator"),
+    DATABASE_URL: databaseUrl(layout, "orchestrator"),
     DEPLOYMENT_FILE: layout.deploymentFile,
     GATEWAY_URL: urlOf(layout, "gateway"),
     GATEWAY_CA_FILE: certificates.caFile,
@@ -191,5 +176,3 @@ export const commandsAfterDeployment = (context: ServiceContext): Command[] => [
   billingCommand(context),
   orchestratorCommand(context),
 ];
-
-export type { GroupKey };

@@ -234,9 +234,10 @@ export class BatchStore {
         content.refused.map(({ reason }) => reason),
       ]);
       await transaction.query(LEAVE_OUT, [number]);
+      // A batch without receipts of a gateway can still hold the last line of one of its jobs.
       await transaction.query(
         `INSERT INTO deliveries (batch_number, gateway, next_attempt_at_ms)
-         SELECT DISTINCT batch_number, gateway, $2::bigint FROM receipts WHERE batch_number = $1`,
+         SELECT DISTINCT batch_number, gateway, $2::bigint FROM batch_ranges WHERE batch_number = $1`,
         [number, deliverAtMs],
       );
       await transaction.query("DELETE FROM proposals WHERE batch_number < $1 - 100", [number]);

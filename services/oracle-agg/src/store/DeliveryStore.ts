@@ -23,8 +23,9 @@ export class DeliveryStore {
     const { rows } = await this.#pool.query<Delivery>(
       `SELECT d.batch_number AS "batchNumber", b.batch_hash AS "batchHash", b.transaction_hash AS "transactionHash",
               d.gateway, d.attempts,
-              (SELECT array_agg(r.receipt_id ORDER BY r.leaf_index) FROM receipts r
-                WHERE r.batch_number = d.batch_number AND r.gateway = d.gateway) AS "receiptIds"
+              ARRAY(SELECT r.receipt_id FROM receipts r
+                     WHERE r.batch_number = d.batch_number AND r.gateway = d.gateway
+                     ORDER BY r.leaf_index) AS "receiptIds"
          FROM deliveries d JOIN committed_batches b USING (batch_number)
         WHERE d.delivered_at_ms IS NULL AND d.next_attempt_at_ms <= $1
         ORDER BY d.batch_number LIMIT $2`,

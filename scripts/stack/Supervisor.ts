@@ -1,0 +1,76 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { awaitHealthy } from "./health.ts";
+import type { Layout, PartName } from "./layout.ts";
+import { type Command, type Part, startPart } from "./processes.ts";
+import { urlOf } from "./urlOf.ts";
+
+/** Starts, watches and stops the parts of one stack. */
+export type Supervisor = {
+  start: (command: Command) => Part;
+  part: (name: PartName) => Part;
+  /** Waits for 200 at a path of a part that speaks HTTP. */
+  awaitHealthy: (name: PartName, path: "/livez" | "/healthz") => Promise<void>;
+  kill: (name: PartName) => Promise<void>;
+  restart: (name: PartName) => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+/** What the services store in and send to goes last. */
+const stoppedLast: readonly PartName[] = ["postgres", "chain"];
+
+/** @param caFile whom to trust for the gateway's certificate. */
+export const createSupervisor = (layout: Layout, caFile: string): Supervisor => {
+  const parts = new Map<PartName, { command: Command; part: Part }>();
+
+  const partOf = (name: PartName): Part => {
+    const entry = parts.get(name);
+    if (entry === undefined) throw new Error(`${name} was not started.`);
+    return entry.part;
+  };
+  const start = (command: Command): Part => {
+    const part = startPart(command);
+    parts.set(command.name, { command, part });
+    const pids = [...parts.values()].map(({ part }) => ({ name: part.name, pid: part.pid }));
+    writeFileSync(layout.stateFile, JSON.stringify({ supervisor: process.pid, parts: pids }));
+    return part;
+  };
+  const stop = async (): Promise<void> => {
+    const isLast = (name: PartName): boolean => stoppedLast.includes(name);
+    await Promise.all([...parts].filter(([name]) => !isLast(name)).map(([, { part }]) => part.stop()));
+    await Promise.all([...parts].filter(([name]) => isLast(name)).map(([, { part }]) => part.stop()));
+    rmSync(layout.stateFile, { force: true });
+    process.off("exit", killAll);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, interrupt);
+  };
+  const awaitPart = (name: PartName, path: string): Promise<void> => {
+    const target = { part: partOf(name), url: `${urlOf(layout, name)}${path}` };
+    return awaitHealthy(name === "gateway" ? { ...target, caFile } : target);
+  };
+  // Whatever ends this process, what it started must not outlive it: in order on a signal, at once otherwise.
+  const killAll = (): void => {
+    for (const { part } of parts.values()) part.signal("SIGKILL");
+  };
+  const interrupt = (): void => {
+    void stop().finally(() => process.exit(0));
+  };
+  process.once("exit", killAll);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupt);
+
+  return {
+    start,
+    part: partOf,
+    awaitHealthy: awaitPart,
+    kill: async (name) => {
+      partOf(name).signal("SIGKILL");
+      await partOf(name).exited;
+    },
+    restart: async (name) => {
+      const entry = parts.get(name);
+      if (entry === undefined) throw new Error(`${name} was not started.`);
+      if (!entry.part.hasExited()) await entry.part.stop();
+      start(entry.command);
+      await awaitPart(name, "/healthz");
+    },
+    stop,
+  };
+};
