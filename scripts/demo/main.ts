@@ -9,7 +9,7 @@ import { fundGas } from "../stack/chain.ts";
 import { providerIds, repositoryDir } from "../stack/layout.ts";
 import { showProgress as progress, seconds } from "../stack/progress.ts";
 import { fundTenant } from "../stack/seed.ts";
-import { urlOf } from "../stack/services.ts";
+import { urlOf } from "../stack/urlOf.ts";
 import { awaitInvoice } from "./awaitInvoice.ts";
 import { type Balances, readBalances, sumEvents } from "./ledgers.ts";
 import { type OpenStack, openStack } from "./openStack.ts";

@@ -6,8 +6,8 @@ import { readDeployment } from "../stack/deploy.ts";
 import { readRunning } from "../stack/down.ts";
 import { createLayout, defaultDir, type Layout, repositoryDir } from "../stack/layout.ts";
 import type { Progress } from "../stack/progress.ts";
-import { urlOf } from "../stack/services.ts";
 import { startStack } from "../stack/start.ts";
+import { urlOf } from "../stack/urlOf.ts";
 
 /** What a client of a running stack needs to know of it. */
 export type OpenStack = {
