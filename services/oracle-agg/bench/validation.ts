@@ -68,7 +68,6 @@ const plan = measure("build", () =>
     },
     chainBlock: 1n,
     windowEndMs: BigInt(Date.now() + 60_000),
-    curableAfterMs: 0n,
     feeds: [
       {
         gateway: gateway.account.address,

@@ -33,11 +33,12 @@ afterAll(async () => {
   await network?.stop();
 });
 
-const build = async (windowEndMs = BigInt(Date.now())): Promise<Proposal> => {
+const build = async (earlierByMs = 0n): Promise<Proposal> => {
   const { context, follower } = network.replica(leader);
   const followed = await follower.follow();
   const lane = await context.chain.laneOf(0, followed);
-  const plan = await new Builder(context).plan(lane, followed, windowEndMs, 0n);
+  const windowEndMs = (await context.chain.timeOf(followed)) - earlierByMs;
+  const plan = await new Builder(context).plan(lane, followed, windowEndMs);
   if (plan === null) throw new Error("nothing to propose");
   return { header: plan.batch.header, sources: plan.batch.sources, view: 0n };
 };
@@ -72,7 +73,11 @@ test.each<[string, () => Proposal, RegExp]>([
     () => ({ ...withHeader({ batchNumber: 5n }) }),
     /the lane's next batch is 1/,
   ],
-  ["a window in the future", () => withHeader({ windowEnd: BigInt(Date.now() + 60_000) }), /in the future/],
+  [
+    "a window in the future",
+    () => withHeader({ windowEnd: BigInt(Date.now() + 60_000) }),
+    /ends after the pinned block/,
+  ],
   [
     "a window with a gap",
     () => withHeader({ windowStart: proposal.header.windowStart + 1n }),
@@ -107,7 +112,7 @@ test("a replica signs one header in a view: the same again gets the same signatu
   const honest = { ...(await build()), view: current };
   const first = await portTo(1).propose(honest, 5_000);
   expect(await portTo(1).propose(honest, 5_000)).toEqual(first);
-  const other = { ...(await build(honest.header.windowEnd + 1n)), view: current };
+  const other = { ...(await build(1n)), view: current };
   expect(BatchHeader.hash(other.header, domains.usageReceipts)).not.toBe(
     BatchHeader.hash(honest.header, domains.usageReceipts),
   );

@@ -33,6 +33,8 @@ export type LanePosition = Omit<Lane, "keyHash">;
 export type ChainPort = {
   /** The newest block the replica acts on. */
   head(): Promise<bigint>;
+  /** A block's time, Unix milliseconds. */
+  timeOf(block: bigint): Promise<bigint>;
   /** Events of blocks `fromBlock` to `toBlock`, both included, in chain order. */
   events(fromBlock: bigint, toBlock: bigint): Promise<ChainEvent[]>;
   laneOf(laneId: number, block: bigint): Promise<Lane>;

@@ -73,6 +73,7 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
 
   return {
     head: () => reading(async () => (await client.getBlockNumber()) - confirmations),
+    timeOf: (blockNumber) => reading(async () => (await client.getBlock({ blockNumber })).timestamp * 1_000n),
     events: (fromBlock, toBlock) =>
       reading(async () => {
         const address = [deployment.creditVault, deployment.usageReceipts, deployment.settlementTreasury];

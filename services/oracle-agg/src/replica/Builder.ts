@@ -1,4 +1,5 @@
 import type { BatchHeader, Sources } from "@tac/protocol";
+import type { Address } from "viem";
 import type { LanePosition } from "../chain/ChainPort.ts";
 import { readFacts } from "../chain/readFacts.ts";
 import type { Job } from "../rules/Job.ts";
@@ -6,30 +7,37 @@ import { differences, type FeedSlice, type Plan, planBatch } from "../rules/plan
 import type { FeedState } from "../store/FeedStore.ts";
 import type { Context } from "./Context.ts";
 
-/** Events a plan looks at per gateway; refused ones count, so that a feed full of them stays bounded work. */
-const MAX_EVENTS = 20_000;
+/** Events a plan first looks at per gateway; refused ones count, so that a feed full of them stays bounded work. */
+const FIRST_EVENTS = 20_000;
+/** A plan looks further while all it saw is refused, lest refused events bury good ones for ever; but no further. */
+export const MAX_EVENTS = 640_000;
+
+export type BuilderContext = Pick<Context, "domains" | "chain" | "batches" | "feeds" | "set"> & {
+  gateways: readonly { address: Address }[];
+};
 
 /** Reads what a batch is built from, and builds it. */
 export class Builder {
-  readonly #context: Context;
+  readonly #context: BuilderContext;
+  readonly #firstEvents: number;
 
-  constructor(context: Context) {
+  constructor(context: BuilderContext, firstEvents = FIRST_EVENTS) {
     this.#context = context;
+    this.#firstEvents = firstEvents;
   }
 
   /** The next batch from all this replica holds, or null when there is nothing to settle. */
-  async plan(
-    lane: LanePosition,
-    chainBlock: bigint,
-    windowEndMs: bigint,
-    curableAfterMs: bigint,
-  ): Promise<Plan | null> {
+  async plan(lane: LanePosition, chainBlock: bigint, windowEndMs: bigint): Promise<Plan | null> {
     const known = new Set(this.#context.gateways.map(({ address }) => address));
     const states = (await this.#context.feeds.feeds()).filter(({ pulled }) => known.has(pulled.gateway));
-    const slices = await Promise.all(
-      states.map(({ committed, pulled }) => this.#slice(committed, pulled.seq)),
-    );
-    return this.#build(lane, chainBlock, windowEndMs, curableAfterMs, slices);
+    for (let limit = this.#firstEvents; ; limit = Math.min(limit * 2, MAX_EVENTS)) {
+      const slices = await Promise.all(
+        states.map(({ committed, pulled }) => this.#slice(committed, pulled.seq, limit)),
+      );
+      const plan = await this.#build(lane, chainBlock, windowEndMs, slices);
+      const sawAll = slices.every(({ events }) => events.length < limit);
+      if (plan !== null || sawAll || limit === MAX_EVENTS) return plan;
+    }
   }
 
   /** The batch of exactly these sources, built anew, and how it differs from the proposed header. */
@@ -38,22 +46,21 @@ export class Builder {
     header: BatchHeader.BatchHeader,
     sources: Sources.Sources,
     states: readonly FeedState[],
-    curableAfterMs: bigint,
   ): Promise<{ plan: Plan | null; problems: string[] }> {
     const slices = await Promise.all(
       sources.ranges.map(({ gateway, toSeq }) => {
         const state = states.find(({ committed }) => committed.gateway === gateway);
         if (state === undefined) throw new Error(`There is no feed of ${gateway}.`);
-        return this.#slice(state.committed, toSeq);
+        return this.#slice(state.committed, toSeq, MAX_EVENTS);
       }),
     );
-    const plan = await this.#build(lane, sources.chainBlock, header.windowEnd, curableAfterMs, slices);
+    const plan = await this.#build(lane, sources.chainBlock, header.windowEnd, slices);
     return { plan, problems: differences({ header, sources }, plan) };
   }
 
-  async #slice(committed: FeedState["committed"], toSeq: bigint): Promise<FeedSlice> {
+  async #slice(committed: FeedState["committed"], toSeq: bigint, limit: number): Promise<FeedSlice> {
     const { gateway, seq, hash } = committed;
-    const events = await this.#context.feeds.candidates(gateway, seq, toSeq, MAX_EVENTS);
+    const events = await this.#context.feeds.candidates(gateway, seq, toSeq, limit);
     return { gateway, fromSeq: seq, fromHash: hash, events };
   }
 
@@ -61,7 +68,6 @@ export class Builder {
     lane: LanePosition,
     chainBlock: bigint,
     windowEndMs: bigint,
-    curableAfterMs: bigint,
     slices: readonly FeedSlice[],
   ): Promise<Plan | null> {
     const { set, domains, chain, batches, feeds } = this.#context;
@@ -79,7 +85,6 @@ export class Builder {
       lane,
       chainBlock,
       windowEndMs,
-      curableAfterMs,
       feeds: slices,
       facts,
     });

@@ -126,7 +126,7 @@ export class Committer {
         keyEpoch: header.keyEpoch,
         lastBatchHash: header.previousBatchHash,
       };
-      const { plan, problems } = await this.#builder.rebuild(lane, header, sources, states, header.windowEnd);
+      const { plan, problems } = await this.#builder.rebuild(lane, header, sources, states);
       if (plan !== null && plan.batchHash === committed.batchHash) return contentOf(plan);
       metrics.divergences.inc();
       logger.error(

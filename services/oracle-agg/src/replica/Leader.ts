@@ -22,9 +22,6 @@ const PASSING_REFUSALS = new Set([
   "UsageReceipts_Paused",
 ]);
 
-/** The leader leaves an event out, rather than refuse it, while the chain may still cure it. */
-const LEADER_CURABLE_MS = 30_000n;
-
 export type LeaderParts = { follower: ChainFollower; committer: Committer; builder: Builder; signer: Signer };
 
 /** Proposes the lane's next batch when it is this replica's turn, gathers signatures and submits. */
@@ -43,7 +40,7 @@ export class Leader {
 
   /** One look at the lane: does nothing unless a batch is due and this replica leads the current view. */
   async step(): Promise<void> {
-    const { chain, set, replica, feeds, batches, nowMs } = this.#context;
+    const { chain, set, replica, feeds, batches } = this.#context;
     await this.#parts.committer.commitAll();
     const oldestPendingMs = await feeds.oldestPendingMs();
     if (oldestPendingMs === null) return;
@@ -53,7 +50,7 @@ export class Leader {
     if ((applied?.batchNumber ?? 0n) + 1n !== lane.nextBatchNumber || !holdsLaneKey(this.#context, lane))
       return;
     const turn = this.#turnOf(lane, oldestPendingMs);
-    if (turn === null || turn.leader !== replica || nowMs() <= lane.lastWindowEnd) return;
+    if (turn === null || turn.leader !== replica) return;
 
     const proposals = await batches.proposals(lane.nextBatchNumber);
     const signed = proposals.find(
@@ -137,9 +134,10 @@ export class Leader {
   }
 
   async #fresh(lane: Lane, turn: Turn, followed: bigint): Promise<Proposal | null> {
-    const { batches, key, nowMs } = this.#context;
-    const now = nowMs();
-    const plan = await this.#parts.builder.plan(lane, followed, now, now - LEADER_CURABLE_MS);
+    const { batches, chain, key } = this.#context;
+    const windowEndMs = await chain.timeOf(followed);
+    if (windowEndMs <= lane.lastWindowEnd) return null;
+    const plan = await this.#parts.builder.plan(lane, followed, windowEndMs);
     if (plan === null) return null;
     const { batch, batchHash } = plan;
     const { header, sources } = batch;

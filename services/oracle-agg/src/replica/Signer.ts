@@ -5,7 +5,7 @@ import type { PartialAnswer, Proposal } from "../peers/PeerPort.ts";
 import type { Plan } from "../rules/plan.ts";
 import { acceptsView, leaderOf, turnAt } from "../rules/schedule.ts";
 import { contentOf } from "../store/content.ts";
-import type { Builder } from "./Builder.ts";
+import { type Builder, MAX_EVENTS } from "./Builder.ts";
 import type { ChainFollower } from "./ChainFollower.ts";
 import type { Committer } from "./Committer.ts";
 import { type Context, holdsLaneKey } from "./Context.ts";
@@ -20,14 +20,9 @@ export class ProposalRefused extends Error {
   }
 }
 
-/** How far ahead of our clock a proposer's may be. */
-const CLOCK_SKEW_MS = 5_000n;
 /** Nodes keep the state of some 128 blocks; a proposal pinned further back cannot be checked. */
 const MAX_BLOCK_AGE = 100n;
-/** A follower is a little more lenient than the leader about what the chain may still cure. */
-export const FOLLOWER_CURABLE_MS = 20_000n;
 const CATCH_UP_MS = 1_500;
-const MAX_RANGE = 20_000n;
 
 /** Checks a peer's proposal against this replica's own store and the chain, and signs it or says why not. */
 export class Signer {
@@ -104,7 +99,7 @@ export class Signer {
   }
 
   async #assertHeader({ header, sources }: Proposal): Promise<Lane> {
-    const { chain, set, nowMs, batches } = this.#context;
+    const { chain, set, batches } = this.#context;
     const followed = await this.#catchUp(sources.chainBlock);
     const lane = await chain.laneOf(set.laneId, followed);
     const applied = await batches.lastApplied();
@@ -119,7 +114,6 @@ export class Signer {
     check(header.windowStart === lane.lastWindowEnd, "the window does not adjoin the last one");
     check(header.previousBatchHash === lane.lastBatchHash, "the previous batch is another one");
     check(header.windowEnd > header.windowStart, "the window is empty");
-    check(header.windowEnd <= nowMs() + CLOCK_SKEW_MS, "the window ends in the future");
     check(Sources.hash(sources) === header.sourcesHash, "the sources are not those of the header");
     check(
       (applied?.batchNumber ?? 0n) + 1n === header.batchNumber,
@@ -132,6 +126,9 @@ export class Signer {
     );
     check(sources.chainBlock + MAX_BLOCK_AGE >= followed, "pinned too far back");
     if (problems.length > 0) throw new ProposalRefused(problems);
+    // State read before an event happened cannot tell whether the event was revoked or its lock released.
+    if (header.windowEnd > (await chain.timeOf(sources.chainBlock)))
+      throw new ProposalRefused(["the window ends after the pinned block"]);
     return lane;
   }
 
@@ -144,14 +141,13 @@ export class Signer {
       if (state === undefined) return [`${gateway}: not one of our gateways`];
       if (state.committed.seq !== fromSeq)
         return [`${gateway}: batches cover events up to ${state.committed.seq}`];
-      if (toSeq - fromSeq > MAX_RANGE) return [`${gateway}: the range is too long`];
+      if (toSeq - fromSeq > BigInt(MAX_EVENTS)) return [`${gateway}: the range is too long`];
       if (state.pulled.seq < toSeq)
         return [`${gateway}: we have events up to ${state.pulled.seq} only${stopNote(state.stoppedReason)}`];
       return [];
     });
     if (problems.length > 0) throw new ProposalRefused(problems);
-    const curableAfterMs = this.#context.nowMs() - FOLLOWER_CURABLE_MS;
-    const rebuilt = await this.#builder.rebuild(lane, header, sources, states, curableAfterMs);
+    const rebuilt = await this.#builder.rebuild(lane, header, sources, states);
     if (rebuilt.problems.length > 0) throw new ProposalRefused(rebuilt.problems);
     if (rebuilt.plan === null || rebuilt.plan.batchHash !== batchHash)
       throw new ProposalRefused(["we build another header"]);

@@ -1,11 +1,16 @@
 import { Batch, BatchHeader, type Sources } from "@tac/protocol";
-import type { Address, Hex } from "viem";
+import { type Address, concat, type Hex, keccak256, numberToHex } from "viem";
 import type { LanePosition } from "../chain/ChainPort.ts";
 import { type Candidate, type SettleFacts, type Settlement, settle } from "./settle.ts";
 
 /** Bounds of one batch, which keep its transaction well below the gas limit of Base. */
 export const MAX_RECEIPTS = 10_000;
 export const MAX_LINES = 500;
+/**
+ * How long before the window's end an event must have been recorded to be refused for what a later block may cure. The
+ * window ends no later than the pinned block, so the chain has had this time, however far behind its head that is.
+ */
+export const CURABLE_MS = 30_000n;
 
 export type FeedSlice = { gateway: Address; fromSeq: bigint; fromHash: Hex; events: readonly Candidate[] };
 
@@ -15,8 +20,6 @@ export type PlanInput = {
   lane: LanePosition;
   chainBlock: bigint;
   windowEndMs: bigint;
-  /** See `SettleLimits.curableAfterMs`. */
-  curableAfterMs: bigint;
   feeds: readonly FeedSlice[];
   facts: SettleFacts;
   maxReceipts?: number;
@@ -25,18 +28,15 @@ export type PlanInput = {
 
 export type Plan = { batch: Batch.BuiltBatch; batchHash: Hex; settlement: Settlement };
 
-/**
- * What the lane's next batch holds, or null when there is nothing to settle. Feeds share the limits in an order that
- * turns with the batch number, so that a busy gateway cannot starve the others.
- */
+/** What the lane's next batch holds, or null when there is nothing to settle. */
 export const planBatch = (input: PlanInput): Plan | null => {
   const { lane, laneId, chainBlock, windowEndMs, facts } = input;
-  const feeds = rotate(sortByGateway(input.feeds), lane.nextBatchNumber);
+  const feeds = inTurn(input.feeds, lane.nextBatchNumber);
   const settlement = settle(feeds, facts, {
     windowEndMs,
     maxReceipts: input.maxReceipts ?? MAX_RECEIPTS,
     maxLines: input.maxLines ?? MAX_LINES,
-    curableAfterMs: input.curableAfterMs,
+    curableAfterMs: windowEndMs - CURABLE_MS,
   });
   if (settlement.accepted.length === 0 && settlement.finalJobs.size === 0) return null;
   const batch = Batch.build({
@@ -88,8 +88,16 @@ const rangesOf = (feeds: readonly FeedSlice[], { progress }: Settlement): Source
 const sortByGateway = <T extends { gateway: Address }>(entries: readonly T[]): T[] =>
   [...entries].sort((left, right) => (left.gateway < right.gateway ? -1 : 1));
 
-const rotate = <T>(entries: readonly T[], by: bigint): T[] => {
-  if (entries.length === 0) return [];
-  const start = Number(by % BigInt(entries.length));
-  return [...entries.slice(start), ...entries.slice(0, start)];
-};
+/**
+ * The order in which feeds share the limits, and in which the second of two equal receipts is refused. It changes with
+ * the batch, so that a busy gateway cannot starve the others, and where a gateway stands does not depend on which others
+ * take part: the proposer sees more feeds than the ranges it ends up with.
+ */
+const inTurn = <T extends { gateway: Address }>(entries: readonly T[], batchNumber: bigint): T[] =>
+  entries
+    .map((entry) => ({
+      entry,
+      place: keccak256(concat([numberToHex(batchNumber, { size: 8 }), entry.gateway])),
+    }))
+    .sort((left, right) => (left.place < right.place ? -1 : 1))
+    .map(({ entry }) => entry);

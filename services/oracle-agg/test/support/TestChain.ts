@@ -11,6 +11,7 @@ import { domains, hex32, providerKeys, type TestJob, tariffOf } from "./World.ts
 
 const ZERO: Hex = `0x${"00".repeat(32)}`;
 const CLOCK_SKEW_MS = 15_000n;
+const BLOCK_MS = 100n;
 
 /** The rules of UsageReceipts and the vault that matter to a replica; each transaction is a block of its own. */
 export class TestChain {
@@ -23,6 +24,9 @@ export class TestChain {
   block = 1n;
   duplicates = 0;
   isDown = false;
+  /** Set to stop blocks from being mined without a transaction. */
+  isFrozen = false;
+  readonly #times = new Map<bigint, bigint>([[1n, BigInt(Date.now())]]);
   #lane: { nextBatchNumber: bigint; lastWindowEnd: bigint; lastBatchHash: Hex };
 
   constructor(groupPublicKey: Hex) {
@@ -50,7 +54,8 @@ export class TestChain {
       return value();
     };
     return {
-      head: () => read(() => this.block),
+      head: () => read(() => this.head()),
+      timeOf: (block) => read(() => this.#timeOf(block)),
       events: (from, to) =>
         read(() => this.events.filter(({ blockNumber }) => blockNumber >= from && blockNumber <= to)),
       laneOf: () => read(() => ({ ...this.#lane, keyEpoch: 1, keyHash: keccak256(this.publicKey) })),
@@ -71,6 +76,24 @@ export class TestChain {
       hasCode: () => read(() => false),
       submit: (batch) => read(() => this.#submit(batch)),
     };
+  }
+
+  /** A node mines a block now and then even when nothing happens. */
+  head(): bigint {
+    const last = this.#timeOf(this.block);
+    if (!this.isFrozen && BigInt(Date.now()) >= last + BLOCK_MS) this.#mine();
+    return this.block;
+  }
+
+  #mine(): void {
+    this.block += 1n;
+    this.#times.set(this.block, BigInt(Date.now()));
+  }
+
+  #timeOf(block: bigint): bigint {
+    const time = this.#times.get(block);
+    if (time === undefined) throw new ChainUnavailable(`block ${block} is not known`);
+    return time;
   }
 
   #submit({ header, lines, signature, publicKey }: Parameters<ChainPort["submit"]>[0]): Hex {
@@ -122,7 +145,7 @@ export class TestChain {
       | { kind: "line-settled"; jobId: Hex; providerId: number; outcome: bigint }
     )[]
   ): Hex {
-    this.block += 1n;
+    this.#mine();
     const transactionHash = hex32();
     contents.forEach((content, logIndex) => {
       this.events.push({ blockNumber: this.block, transactionHash, logIndex, ...content });
