@@ -35,6 +35,15 @@ contract CapabilityAuthorityRevokeTest is FixtureVault {
         assertEq(vault.lockOf(jobId).revokedAt, NOW + 5);
     }
 
+    function test_Revoke_WorksWhilePaused() public {
+        _deposit(tenant, USDC);
+        bytes32 jobId = _lock("job", CREDIT);
+        governor.setPaused(true);
+        vm.prank(tenant);
+        authority.revoke("job");
+        assertEq(vault.lockOf(jobId).revokedAt, NOW);
+    }
+
     function test_RevertWhen_RevokedTwice() public {
         vm.startPrank(tenant);
         bytes32 jobId = authority.revoke("job");

@@ -33,6 +33,17 @@ contract CreditVaultReleaseTest is FixtureVault {
         assertEq(closed.validAfter, NOW);
     }
 
+    function test_Release_OfAnEmptyLockClosesIt() public {
+        bytes32 jobId = _lock("job", CREDIT);
+        _charge(jobId, CREDIT, false);
+        vm.warp(RELEASABLE_AT);
+        vm.expectEmit(address(vault));
+        emit ICreditVault.Released(jobId, tenant, 0);
+        assertEq(vault.release(jobId), 0);
+        assertEq(uint8(vault.lockOf(jobId).state), uint8(ICreditVault.LockState.Closed));
+        assertEq(vault.balanceOf(tenant), 9 * CREDIT);
+    }
+
     function test_Release_WorksWhilePaused() public {
         bytes32 jobId = _lock("job", CREDIT);
         vm.warp(RELEASABLE_AT);

@@ -61,6 +61,25 @@ contract PauseTest is SystemTest {
         system.governor.pause(1);
     }
 
+    function test_PauseOfNoTimeOnlyStartsTheCoolDown() public {
+        uint256 until = block.timestamp + 7 days;
+        vm.startPrank(guardian);
+        system.governor.pause(0);
+        assertFalse(system.governor.isPaused());
+        vm.expectRevert(abi.encodeWithSelector(IParamGovernor.ParamGovernor_PauseCoolingDown.selector, until));
+        system.governor.pause(1);
+    }
+
+    function test_UnpauseWhileNotPausedDoesNothing() public {
+        vm.recordLogs();
+        vm.startPrank(guardian);
+        system.governor.unpause();
+        assertEq(vm.getRecordedLogs().length, 0);
+        // No cool-down began.
+        system.governor.pause(1);
+        assertTrue(system.governor.isPaused());
+    }
+
     function test_TimelockUnpauses() public {
         pause();
         vm.prank(address(system.governor));

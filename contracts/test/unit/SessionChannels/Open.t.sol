@@ -22,6 +22,12 @@ contract OpenTest is ChannelTest {
         assertEq(system.vault.balanceOf(address(system.channels)), DEPOSIT_NANO + 500);
     }
 
+    function test_OpenWorksWhilePaused() public {
+        pause();
+        open("another", payee, 500);
+        assertEq(system.vault.balanceOf(address(system.channels)), DEPOSIT_NANO + 500);
+    }
+
     function testFuzz_Fund(uint64 amountNano) public {
         amountNano = uint64(bound(amountNano, 1, 1_000_000 - DEPOSIT_NANO));
         vm.prank(payer);

@@ -53,6 +53,13 @@ contract SettleTest is SystemTest {
         system.treasury.settle(BATCH, 1000, _now(), _lines(line(_a, _first, 1000, true)));
     }
 
+    function test_BatchWithoutLinesSettlesNothing() public {
+        vm.expectEmit(address(system.treasury));
+        emit ISettlementTreasury.BatchSettled(BATCH, 0, 0, 0);
+        assertEq(_settle(1000, new Line[](0)).length, 0);
+        assertEq(system.vault.balanceOf(address(system.treasury)), 0);
+    }
+
     function testFuzz_FeeIsFlooredPerLine(uint64 amountNano, uint16 feeBps) public {
         amountNano = uint64(bound(amountNano, 0, LOCK_NANO));
         feeBps = uint16(bound(feeBps, 0, 1000));

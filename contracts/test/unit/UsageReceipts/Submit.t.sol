@@ -194,6 +194,15 @@ contract SubmitTest is SystemTest {
         _expectRefusal(header, signature);
     }
 
+    function test_RevertWhen_SignatureIsNoPoint() public {
+        BatchHeader memory header = headerFor(_lines);
+        bytes memory offTheCurve = signHeader(header);
+        offTheCurve[127] ^= 0x01;
+        _expectRefusal(header, offTheCurve);
+        _expectRefusal(header, "");
+        _expectRefusal(header, new bytes(128));
+    }
+
     function _submit(BatchHeader memory header, Line[] memory lines) private {
         system.receipts.submit(header, lines, signHeader(header), aggregatorPublicKey);
     }
