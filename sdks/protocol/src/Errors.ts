@@ -82,6 +82,18 @@ export const catalogue = {
     "The idempotency key belongs to another request",
     "Use a new Idempotency-Key for a different body.",
   ),
+  call_running: entry(
+    409,
+    "The first call of this Idempotency-Key is still running",
+    "Repeat the call with the same key in a second; it is charged once.",
+    true,
+  ),
+  calls_running: entry(
+    409,
+    "Calls of the job are still running",
+    "Wait for them to end, then close the job.",
+    true,
+  ),
   over_budget: entry(
     402,
     "The task is above its budget",

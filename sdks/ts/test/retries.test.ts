@@ -34,6 +34,11 @@ describe("the retry policy", () => {
     expect(await chatOnce()).toMatchObject({ status: 503, attempts: 4 });
   });
 
+  it("waits for the first call of its key", async () => {
+    failChat(new ProtocolError("call_running"), 2, { "x-should-retry": "true" });
+    expect(await chatOnce()).toMatchObject({ status: 200, attempts: 3 });
+  });
+
   it("honours Retry-After", async () => {
     failChat(new ProtocolError("rate_limited"), 1, { "retry-after": "1" });
     const { status, durationMs } = await chatOnce();

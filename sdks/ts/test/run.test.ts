@@ -110,12 +110,18 @@ describe("run", () => {
     const { client, gateway } = world;
     const job = await world.lockedJob();
     let refusals = 3;
-    const refusal = {
-      status: 400,
-      code: new ProtocolError("invalid_request", { detail: "Calls are running." }),
-    };
-    gateway.faults.push(({ url }) => (url === "/v1/jobs/close" && refusals-- > 0 ? refusal : undefined));
+    const refusal = (code: ProtocolError) =>
+      gateway.faults.push(({ url }) =>
+        url === "/v1/jobs/close" && refusals-- > 0 ? { status: code.status, code } : undefined,
+      );
+    refusal(new ProtocolError("calls_running"));
     await expect(client.close(job)).resolves.toMatchObject({ jobId: job.jobId });
+    expect(refusals).toBe(-1);
+
+    refusals = 1;
+    gateway.faults.length = 0;
+    refusal(new ProtocolError("invalid_request"));
+    await expect(client.close(job)).rejects.toMatchObject({ code: "invalid_request" });
   });
 
   it("refuses inputs that do not fit the plan before anything is locked", async () => {

@@ -214,7 +214,8 @@ describe("POST /v1/jobs/close", () => {
     await sleep(80);
     const close = { path: "/v1/jobs/close", body: {}, token: job.token };
     const refused = await other.send(close);
-    expect([refused.status, codeOf(refused.text)]).toEqual([400, "invalid_request"]);
+    expect([refused.status, codeOf(refused.text)]).toEqual([409, "calls_running"]);
+    expect(refused.headers).toMatchObject({ "retry-after": "1", "x-should-retry": "true" });
     expect((await running).status).toBe(200);
     expect((await other.send(close)).status).toBe(200);
   });

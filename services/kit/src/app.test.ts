@@ -59,6 +59,8 @@ describe("errors", () => {
   test("409 says not to retry; 429 and 503 say when", async () => {
     const { app } = build();
     expect((await app.inject("/v1/fail/job_closed")).headers["x-should-retry"]).toBe("false");
+    const running = await app.inject("/v1/fail/calls_running");
+    expect(running.headers).toMatchObject({ "x-should-retry": "true", "retry-after": "1" });
     expect((await app.inject("/v1/fail/rate_limited")).headers["retry-after"]).toBe("1");
     expect((await app.inject("/v1/fail/chain_unavailable")).headers["retry-after"]).toBe("1");
   });

@@ -35,8 +35,10 @@ const send = (
   problemEverywhere: boolean,
 ): FastifyReply => {
   reply.code(error.status);
-  if (error.status === 409) reply.header(Constants.Header.shouldRetry, "false");
-  if ((error.status === 429 || error.status === 503) && !reply.hasHeader("retry-after")) {
+  const isConflict = error.status === 409;
+  if (isConflict) reply.header(Constants.Header.shouldRetry, String(error.retryable));
+  const saysWhen = error.status === 429 || error.status === 503 || (isConflict && error.retryable);
+  if (saysWhen && !reply.hasHeader("retry-after")) {
     reply.header("retry-after", retryAfterSeconds);
   }
   if (!problemEverywhere && request.url.startsWith("/v1/")) return reply.send(error.toOpenAi());

@@ -26,6 +26,8 @@ export type GatewayRequest = {
   headers?: Record<string, string>;
   /** Absent: the request needs no proof. */
   prover?: Prover;
+  /** Overrides the client's retry policy for this request. */
+  retry?: Partial<RetryOptions>;
   signal?: AbortSignal | undefined;
 };
 
@@ -49,6 +51,13 @@ const CURABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const TOKEN_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "usage_auth_expired",
   "invalid_usage_auth",
+]);
+
+/** Refusals that time alone cures; a capability signed this second is valid once the chain's clock has caught up. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "capability_not_yet_valid",
+  "call_running",
+  "calls_running",
 ]);
 
 type Exchange = { answer: Answer; code: ErrorCode | undefined; usageAuth: string | undefined };
@@ -137,7 +146,11 @@ export function createGatewayCaller({ origin, pool, retry }: CallerOptions): Gat
 
   return async (request) => {
     try {
-      return await withRetries(() => attemptOrRetry(attempt, request), retry, request.signal);
+      return await withRetries(
+        () => attemptOrRetry(attempt, request),
+        { ...retry, ...request.retry },
+        request.signal,
+      );
     } catch (failure) {
       if (!(failure instanceof RetryableFailure)) throw failure;
       const { outcome } = failure;
@@ -166,8 +179,8 @@ function isRetryable(answer: Answer): boolean {
   const verdict = headerOf(answer, Header.shouldRetry);
   if (answer.status < 400 || verdict === "false") return false;
   if (verdict === "true" || answer.status === 429 || answer.status >= 500) return true;
-  // A capability signed this second is valid once the chain's clock has caught up.
-  return errorCodeOf(answer) === "capability_not_yet_valid";
+  const code = errorCodeOf(answer);
+  return code !== undefined && PASSING.has(code);
 }
 
 /** Event streams are handed on; anything else is read here, so that an answer cut short is repeated. */

@@ -46,12 +46,10 @@ export type IncomingCall = {
   hangUp: AbortSignal;
 };
 
-/** `running`: the first call of the idempotency key has not ended yet. */
 export type CallAnswer =
   | ({ kind: "whole" } & WholeAnswer)
   | ({ kind: "replayed" } & WholeAnswer)
-  | { kind: "stream"; status: number; headers: Record<string, string>; events: AsyncGenerator<Buffer> }
-  | { kind: "running" };
+  | { kind: "stream"; status: number; headers: Record<string, string>; events: AsyncGenerator<Buffer> };
 
 /** The path of a call: bound, hold, forward, meter, capture. */
 export class CallService {
@@ -61,7 +59,10 @@ export class CallService {
     this.#deps = deps;
   }
 
-  /** Errors: every refusal of admission, `provider_error`, `provider_timeout`; then nothing is charged or held. */
+  /**
+   * Errors: every refusal of admission, `call_running`, `idempotency_conflict`, `provider_error`,
+   * `provider_timeout`; then nothing is charged or held.
+   */
   async run(incoming: IncomingCall): Promise<CallAnswer> {
     const { caller, wanted, bodyBytes, idempotencyKey } = incoming;
     const { settings, isKnownModel, assertChainFresh, providers } = this.#deps;
@@ -76,16 +77,14 @@ export class CallService {
     }
     const request = { caller, wanted, route, bodyBytes, idempotencyKey, deadlineMs: settings.deadlineMs };
     const admitted = await this.#admit(request);
-    if ("outcome" in admitted) {
-      return admitted.outcome === "answered" ? { kind: "replayed", ...admitted } : { kind: "running" };
-    }
+    if ("outcome" in admitted) return { kind: "replayed", ...admitted };
     return this.#deliver(admitted.call, admitted.outputTokensPerChoice, incoming);
   }
 
   /** A key whose first call was released meanwhile runs again; each round waits, so the loop ends. */
   async #admit(
     request: CallRequest,
-  ): Promise<NonNullable<Admission> | Exclude<FirstCall, { outcome: "free" }>> {
+  ): Promise<NonNullable<Admission> | Extract<FirstCall, { outcome: "answered" }>> {
     const { holds, owner, pool, settings } = this.#deps;
     for (let isRepeat = false; ; isRepeat = true) {
       const admission = await admitCall(holds, owner, request, isRepeat);

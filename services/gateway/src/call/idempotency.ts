@@ -9,7 +9,6 @@ export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,128}$/;
 /** What became of the first call of a key. `free`: it was released uncharged, so the key may run again. */
 export type FirstCall =
   | { outcome: "answered"; status: number; headers: Record<string, string>; body: Buffer }
-  | { outcome: "running" }
   | { outcome: "free" };
 
 type Row = {
@@ -26,7 +25,7 @@ const LONGEST_PAUSE_MS = 250;
 
 /**
  * The answer of the first call of an idempotency key, waiting for it for some time.
- * Errors: `idempotency_conflict` for another request, and for an answer that was too large to keep.
+ * Errors: `call_running` after `waitMs`, `idempotency_conflict` for another request and for an answer not kept.
  */
 export async function firstCallOf(
   pool: Pool,
@@ -41,7 +40,7 @@ export async function firstCallOf(
     if (row === null) return { outcome: "free" };
     if (hexOf(row.request_hash) !== requestHash) throw Errors.fromCode("idempotency_conflict");
     if (row.state === "captured") return answerOf(row);
-    if (Date.now() + pauseMs > endsAt) return { outcome: "running" };
+    if (Date.now() + pauseMs > endsAt) throw Errors.fromCode("call_running");
     await sleep(pauseMs);
   }
 }

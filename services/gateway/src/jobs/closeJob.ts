@@ -6,7 +6,7 @@ import type { JobStore } from "./JobStore.ts";
 
 /**
  * Ends a job: no hold is admitted from here on. Closing a closed job answers as the first time did.
- * Errors: `invalid_request` while calls are running, `unknown_job`.
+ * Errors: `calls_running`, `unknown_job`.
  */
 export async function closeJob(
   { feed, jobs }: { feed: FeedWriter; jobs: JobStore },
@@ -36,5 +36,5 @@ export async function closeJob(
   });
   if (closedAtMs !== null) return { jobId: body.jobId, closedAtMs: Number(closedAtMs) };
   if ((await jobs.state(body.jobId)) === null) throw Errors.fromCode("unknown_job");
-  throw Errors.fromCode("invalid_request", { detail: "Calls of this job are still running; wait for them." });
+  throw Errors.fromCode("calls_running");
 }

@@ -95,15 +95,6 @@ function send(reply: FastifyReply, answer: CallAnswer): FastifyReply {
       events.on("error", (error) => reply.log.error({ err: error }, "a stream did not end cleanly"));
       return reply.code(answer.status).headers(answer.headers).send(events);
     }
-    case "running": {
-      const error = Errors.fromCode("idempotency_conflict", {
-        detail: "The first call of this key is still running.",
-      });
-      return reply
-        .code(error.status)
-        .headers({ "retry-after": "1", [Header.shouldRetry]: "true" })
-        .send(error.toOpenAi());
-    }
   }
 }
 
