@@ -1,7 +1,8 @@
 export { type App, createApp } from "./app.ts";
 export { requireBearerToken } from "./bearerToken.ts";
 export { ChainRevert, decodeChainError } from "./chain/ChainRevert.ts";
-export { assertChainId, type Chain, type ChainSettings, createChain } from "./chain/createChain.ts";
+export { completeLogs } from "./chain/completeLogs.ts";
+export { assertChainId, type Chain, type ChainSettings, chainOf, createChain } from "./chain/createChain.ts";
 export { type Call, createSender, type Sender } from "./chain/createSender.ts";
 export { type FollowedLogs, followLogs, type LogFollower } from "./chain/followLogs.ts";
 export { type Closer, closeAll, closeWithGrace } from "./closeWithGrace.ts";

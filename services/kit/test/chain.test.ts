@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { type Address, createTestClient, createWalletClient, type Hex, http } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -53,6 +54,32 @@ describe("createChain", () => {
   test("asks the next RPC endpoint when the first is down", async () => {
     const rpcUrls = [`http://127.0.0.1:${await freePort()}`, node.rpcUrl];
     expect(await createChain({ rpcUrls, chainId: node.chainId }).getChainId()).toBe(node.chainId);
+  });
+
+  test("asks the next RPC endpoint for logs of blocks that the first has not seen yet", async () => {
+    const asked: string[] = [];
+    const behind = createServer(async (request, response) => {
+      const { id, method } = JSON.parse(await text(request));
+      asked.push(method);
+      const result = method === "eth_blockNumber" ? "0x0" : [];
+      response
+        .setHeader("content-type", "application/json")
+        .end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+    }).listen(0, "127.0.0.1");
+    await once(behind, "listening");
+    const address = behind.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    try {
+      await senderOf(node.privateKeys[2]).send(call("bump", 7n));
+      const rpcUrls = [`http://127.0.0.1:${address.port}`, node.rpcUrl];
+      const split = createChain({ rpcUrls, chainId: node.chainId });
+      const toBlock = await chain.getBlockNumber();
+      const logs = await split.getLogs({ address: contract, fromBlock: 1n, toBlock });
+      expect(logs.length).toBeGreaterThan(0);
+      expect(asked).not.toContain("eth_getLogs");
+    } finally {
+      behind.close();
+    }
   });
 
   test("gives up on an endpoint that never answers", async () => {

@@ -1,4 +1,5 @@
 import { createPublicClient, defineChain, fallback, http, type PublicClient, type Transport } from "viem";
+import { completeLogs } from "./completeLogs.ts";
 
 export type Chain = PublicClient<Transport, ReturnType<typeof chainOf>>;
 
@@ -22,7 +23,7 @@ export const chainOf = ({ rpcUrls, chainId }: Pick<ChainSettings, "rpcUrls" | "c
 
 export const transportOf = ({ rpcUrls, timeoutMs = 5_000 }: ChainSettings) =>
   fallback(
-    rpcUrls.map((url) => http(url, { timeout: timeoutMs, retryCount: 1, retryDelay: 100 })),
+    rpcUrls.map((url) => completeLogs(http(url, { timeout: timeoutMs, retryCount: 1, retryDelay: 100 }))),
     { rank: false, retryCount: 1, retryDelay: 200 },
   );
 
