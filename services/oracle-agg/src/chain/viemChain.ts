@@ -5,6 +5,7 @@ import {
   settlementTreasuryAbi,
   usageReceiptsAbi,
 } from "@tac/contracts/abi";
+import { chainOf, completeLogs } from "@tac/kit";
 import { type Deployment, Line } from "@tac/protocol";
 import {
   type Address,
@@ -12,7 +13,6 @@ import {
   ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
-  defineChain,
   fallback,
   getAbiItem,
   type Hex,
@@ -33,6 +33,11 @@ const LOCK_STATES: readonly LockState[] = ["none", "open", "closed"];
 export const MAX_LOG_BLOCKS = 2_000n;
 const RPC_TIMEOUT_MS = 4_000;
 const GAS_MARGIN_PERCENT = 20n;
+/** Nodes refuse a replacement that raises the fee by less than a tenth. */
+const REPLACEMENT_PERCENT = 25n;
+
+/** Where a transaction stands in the account's order, and what it offers. */
+type Place = { nonce: number; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint };
 
 export type ViemChainOptions = {
   deployment: Deployment.Deployment;
@@ -53,14 +58,11 @@ const EVENTS = [
 /** ChainPort over JSON-RPC: endpoints in order of preference, reads of one moment sent as one HTTP batch. */
 export const createViemChain = (options: ViemChainOptions): ChainPort => {
   const { deployment, rpcUrls, submitterPrivateKey, confirmations } = options;
-  const chain = defineChain({
-    id: deployment.chainId,
-    name: `chain ${deployment.chainId}`,
-    nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
-    rpcUrls: { default: { http: [...rpcUrls] } },
-  });
+  const chain = chainOf({ rpcUrls, chainId: deployment.chainId });
   const transport = fallback(
-    rpcUrls.map((url) => http(url, { batch: { batchSize: 200 }, timeout: RPC_TIMEOUT_MS, retryCount: 1 })),
+    rpcUrls.map((url) =>
+      completeLogs(http(url, { batch: { batchSize: 200 }, timeout: RPC_TIMEOUT_MS, retryCount: 1 })),
+    ),
     { retryCount: 0 },
   );
   const client = createPublicClient({ chain, transport, cacheTime: 0 });
@@ -71,6 +73,31 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
   const authority = { address: deployment.capabilityAuthority, abi: capabilityAuthorityAbi } as const;
   const registry = { address: deployment.providerRegistry, abi: providerRegistryAbi } as const;
 
+  let lastSent: Place | null = null;
+  /**
+   * A transaction of ours that still waits is for a batch that is in by now, or for this one: it is replaced, because
+   * behind one whose fee became too low nothing of this account would ever be mined.
+   */
+  const nextPlace = async (): Promise<Place> => {
+    const { address } = account;
+    const [nonce, pending, fees] = await Promise.all([
+      client.getTransactionCount({ address, blockTag: "latest" }),
+      client.getTransactionCount({ address, blockTag: "pending" }),
+      client.estimateFeesPerGas(),
+    ]);
+    if (pending <= nonce) return { nonce, ...fees };
+    // What an earlier process of this replica offered is not known, but likely about what is usual now.
+    const earlier = lastSent?.nonce === nonce ? lastSent : fees;
+    const bump = (now: bigint, before: bigint): bigint => {
+      const least = (before * (100n + REPLACEMENT_PERCENT)) / 100n + 1n;
+      return now > least ? now : least;
+    };
+    return {
+      nonce,
+      maxFeePerGas: bump(fees.maxFeePerGas, earlier.maxFeePerGas),
+      maxPriorityFeePerGas: bump(fees.maxPriorityFeePerGas, earlier.maxPriorityFeePerGas),
+    };
+  };
   return {
     head: () => reading(async () => (await client.getBlockNumber()) - confirmations),
     timeOf: (blockNumber) => reading(async () => (await client.getBlock({ blockNumber })).timestamp * 1_000n),
@@ -149,10 +176,11 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
       const call = { ...receipts, functionName: "submit", args, account } as const;
       try {
         const estimate = await client.estimateContractGas(call);
-        return await wallet.writeContract({
-          ...call,
-          gas: estimate + (estimate * GAS_MARGIN_PERCENT) / 100n,
-        });
+        const gas = estimate + (estimate * GAS_MARGIN_PERCENT) / 100n;
+        const place = await nextPlace();
+        const transactionHash = await wallet.writeContract({ ...call, gas, ...place });
+        lastSent = place;
+        return transactionHash;
       } catch (error) {
         const reason = revertNameOf(error);
         if (reason !== null) throw new SubmitRefused(reason, { cause: error });
