@@ -67,6 +67,8 @@ const requestProblem = (
   { allowsPath, origins }: CallerInput,
 ): string | null => {
   if (claims.htm !== "POST") return "The proof is for another method than POST.";
+  // A caller's first attempt is answered with a nonce, not with a call; without this rule a gateway could bill both.
+  if (claims.nonce === undefined) return "The proof carries no nonce of the gateway.";
   const { origin, pathname } = new URL(claims.htu);
   if (!allowsPath(pathname)) return `The proof is for ${pathname}.`;
   if (origins !== null && !origins.has(origin)) return `The proof is for ${origin}.`;

@@ -78,6 +78,7 @@ describe("a usage event", () => {
     ["proof_malformed", { rawProof: "eyJ9.eyJ9.AAAA" }],
     ["proof_holder", { proofKey: HolderKey.generate().privateKey }],
     ["proof_request", { proof: { method: "GET" } }],
+    ["proof_request", { hasNonce: false }],
     ["proof_request", { proof: { url: "https://127.0.0.1:8443/v1/jobs/close" } }],
     ["proof_token", { proof: { usageAuth: "another.token" } }],
     ["proof_body", { proof: { body: "another body" } }],

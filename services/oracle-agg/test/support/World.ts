@@ -226,6 +226,8 @@ export type CallChoices = {
   receiptSigner?: TestAccount;
   proof?: Partial<DpopProof.CreateInput>;
   proofKey?: KeyObject;
+  /** False: the proof of a first attempt, which the gateway answered with a nonce. */
+  hasNonce?: boolean;
   /** Replaces the proof altogether; the receipt names the hash of this one. */
   rawProof?: string;
   usageAuth?: string;
@@ -248,6 +250,7 @@ export const call = (job: TestJob, choices: CallChoices = {}): FeedEvent.Usage =
         method: "POST",
         url: "https://127.0.0.1:8443/v1/chat/completions",
         nowSeconds: nowSeconds(),
+        ...(choices.hasNonce === false ? {} : { nonce: "of-the-gateway" }),
         usageAuth,
         body,
         maxCostNano: 1_000_000n,
@@ -313,6 +316,7 @@ export const closeJob = (job: TestJob, proof: Partial<DpopProof.CreateInput> = {
       method: "POST",
       url: "https://127.0.0.1:8443/v1/jobs/close",
       nowSeconds: nowSeconds(),
+      nonce: "of-the-gateway",
       usageAuth: job.usageAuth,
       body: "{}",
       ...proof,
