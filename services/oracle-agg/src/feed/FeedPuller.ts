@@ -9,6 +9,8 @@ import type { GatewayPort } from "./GatewayPort.ts";
 import type { TariffSource } from "./TariffSource.ts";
 
 const PAGE_EVENTS = 500;
+/** The last time JavaScript has a date for; beyond it the store has no column either. */
+const MAX_TIME_MS = 8_640_000_000_000_000n;
 
 export type FeedPullerOptions = {
   gateway: GatewayPort;
@@ -85,6 +87,7 @@ export class FeedPuller {
       if (error instanceof ProtocolError) return `the hash chain is broken: ${error.message}`;
       throw error;
     }
+    if (events.some(({ recordedAtMs }) => recordedAtMs > MAX_TIME_MS)) return "an event has no possible time";
     if (end.seq > head.seq) return `events run past the signed head ${head.seq}`;
     if (end.seq === head.seq && end.hash !== head.hash)
       return "the signed head has another hash than its event";

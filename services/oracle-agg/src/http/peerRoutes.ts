@@ -1,10 +1,10 @@
 import type { App } from "@tac/kit";
 import { parseBody, parseParams } from "@tac/kit";
-import { Errors, PeerAuth, ThresholdBls, Wire } from "@tac/protocol";
+import { Errors, PeerAuth, ThresholdBls } from "@tac/protocol";
 import type { FastifyRequest } from "fastify";
-import { z } from "zod";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
-import { proposalSchema, proposalToJson, signedBatchSchema } from "../peers/PeerPort.ts";
+import { soundPartials } from "../keys/partials.ts";
+import { batchParams, proposalSchema, proposalToJson, signedBatchSchema } from "../peers/PeerPort.ts";
 import type { Runtime } from "../Runtime.ts";
 import { ProposalRefused } from "../replica/Signer.ts";
 import { runningReplica } from "./runningReplica.ts";
@@ -67,7 +67,7 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
 
     scope.get<{ Params: { batchNumber: string } }>("/v1/peer/proposals/:batchNumber", async (request) => {
       authenticate(request);
-      const { batchNumber } = parseParams(z.object({ batchNumber: Wire.uint64 }), request.params);
+      const { batchNumber } = parseParams(batchParams, request.params);
       const proposals = await runningReplica(runtime).context.batches.proposals(batchNumber);
       return proposals.map(proposalToJson);
     });
@@ -79,13 +79,13 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
         body,
       );
       const { batches, key } = runningReplica(runtime).context;
-      const known = (await batches.proposals(batchNumber)).some(
-        (proposal) => proposal.batchHash === batchHash,
-      );
-      if (!known) return { known: false };
+      const own = await batches.proposal(batchNumber, batchHash);
+      if (own === null) return { known: false };
       if (!ThresholdBls.verify(batchHash, signature, key.groupPublicKey))
         throw Errors.fromCode("invalid_signature", { detail: "The group did not sign this batch." });
-      await batches.saveSignature(batchHash, signature, partials);
+      // The first to be known stays: a group signature is unique, and who else signed changes nothing.
+      if (own.groupSignature === null)
+        await batches.saveSignature(batchHash, signature, soundPartials(partials, batchHash, key));
       if (transactionHash !== null) await batches.saveTransaction(batchHash, transactionHash);
       return { known: true };
     });

@@ -4,6 +4,7 @@ import { Errors, Wire } from "@tac/protocol";
 import { z } from "zod";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import type { KeyShare } from "../keys/KeyShare.ts";
+import { batchParams } from "../peers/PeerPort.ts";
 import { type Runtime, Waiting } from "../Runtime.ts";
 import { keyHashOf } from "../replica/Context.ts";
 import type { Replica } from "../replica.ts";
@@ -31,7 +32,7 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
   };
 
   app.get("/v1/batches/:batchNumber", async (request) => {
-    const { batchNumber } = parseParams(z.object({ batchNumber: Wire.uint64 }), request.params);
+    const { batchNumber } = parseParams(batchParams, request.params);
     const { lane } = parseParams(
       z.object({ lane: z.coerce.number().int().default(set.laneId) }),
       request.query,

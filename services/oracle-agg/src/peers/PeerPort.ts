@@ -4,10 +4,17 @@ import { z } from "zod";
 import { type BatchBody, batchBodySchema, partialSchema } from "../store/content.ts";
 import { type PeerIdentity, signedCall } from "./signedCall.ts";
 
+/** What the store holds in a bigint column; no chain and no clock counts further. */
+const MAX_STORED = 2n ** 63n - 1n;
+const stored = Wire.uint64.refine((value) => value <= MAX_STORED, "out of range");
+
+/** Parameters of the routes about one batch. */
+export const batchParams = z.object({ batchNumber: stored });
+
 export const proposalSchema = z.strictObject({
-  header: BatchHeader.schema,
+  header: BatchHeader.schema.refine(({ batchNumber }) => batchNumber <= MAX_STORED, "out of range"),
   sources: Sources.schema,
-  view: Wire.uint64,
+  view: stored,
 });
 export type Proposal = z.infer<typeof proposalSchema>;
 
@@ -25,7 +32,7 @@ export type PartialAnswer = z.infer<typeof partialAnswerSchema>;
 
 /** A batch the group signed; whoever learns of it may submit it. */
 export const signedBatchSchema = z.strictObject({
-  batchNumber: Wire.uint64,
+  batchNumber: stored,
   batchHash: Wire.bytes32,
   signature: Wire.hex(128),
   partials: z.array(partialSchema).max(255),

@@ -1,4 +1,5 @@
 import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
+import { soundPartials } from "../keys/partials.ts";
 import type { Application } from "../store/BatchStore.ts";
 import type { Committed } from "../store/batchRows.ts";
 import { type BatchBody, type BatchContent, contentOf } from "../store/content.ts";
@@ -103,7 +104,7 @@ export class Committer {
       sources: body.sources,
       content: { lines: body.lines, receipts: body.receipts, refused: [] },
       signature: isSigned ? body.signature : null,
-      partials: isSigned ? body.partials : [],
+      partials: isSigned ? soundPartials(body.partials, committed.batchHash, key) : [],
     };
   }
 

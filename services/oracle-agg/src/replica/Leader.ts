@@ -224,7 +224,12 @@ export class Leader {
       transactionHash: null,
     };
     const content = await batches.contentOf(header.batchNumber, batchHash);
-    if (content === null) throw new Error("What the signed batch holds is no longer kept.");
+    if (content === null) {
+      // A later batch can hold the same; waiting for this one would stop the lane.
+      this.#refused.add(batchHash);
+      logger.warn({ batchNumber: header.batchNumber, batchHash }, "what the signed batch holds is gone");
+      return;
+    }
     try {
       const transactionHash = await chain.submit({
         header,
