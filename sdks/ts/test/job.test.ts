@@ -109,6 +109,25 @@ describe("an exported job", () => {
   });
 });
 
+describe("a closed job", () => {
+  it("is followed to its settlement long after its last token expired, and takes no more calls", async () => {
+    const { client, gateway } = world;
+    gateway.jobs.tokenLifetimeSeconds = 1;
+    const job = await world.lockedJob();
+    await client.close(job);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const other = world.newClient();
+    const imported = other.importJob(client.exportJob(job, { [withHolderKey]: true }));
+    for (const reader of [client, other]) {
+      expect((await reader.status(imported)).jobId).toBe(job.jobId);
+      expect((await reader.settlement(imported)).status).toBe("settled");
+      await expect(reader.lock(imported)).rejects.toMatchObject({ code: "job_closed" });
+    }
+    const refused = await client.fetch(job)(`${gateway.url}${chatPath}`, chatBody("x"));
+    expect(refused.status).toBe(409);
+  });
+});
+
 describe("settlement", () => {
   it("gives up after its time limit and says that the job is open", async () => {
     const { client } = world;

@@ -1,4 +1,4 @@
-import { Capability, Quote } from "@tac/protocol";
+import { Capability, HolderKey, Quote } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { feedOf } from "./support/feedOf.ts";
 import {
@@ -199,8 +199,6 @@ describe("POST /v1/jobs/close", () => {
     expect(kinds).toEqual(["job-opened", "usage", "job-closed"]);
     const refused = await job.by.send(job.chat());
     expect([refused.status, codeOf(refused.text)]).toEqual([409, "job_closed"]);
-    const locked = await job.by.send({ path: "/v1/jobs/lock", body: job.body });
-    expect(codeOf(locked.text)).toBe("job_closed");
   });
 
   test("waits for running calls", async () => {
@@ -218,6 +216,75 @@ describe("POST /v1/jobs/close", () => {
     expect(refused.headers).toMatchObject({ "retry-after": "1", "x-should-retry": "true" });
     expect((await running).status).toBe(200);
     expect((await other.send(close)).status).toBe(200);
+  });
+});
+
+describe("a job that has ended", () => {
+  type Job = Awaited<ReturnType<Harness["openJob"]>>;
+
+  /** The token of a repeated lock: good for reading, and for nothing else. */
+  const expectReadOnly = async (job: Job, code: string, status: number) => {
+    const receiptId = String((await job.by.send(job.chat())).headers["x-receipt-id"]);
+    return async (closeStatus: number) => {
+      const locked = await job.by.send({ path: "/v1/jobs/lock", body: job.body });
+      expect(locked.status, locked.text).toBe(200);
+      const { usageAuth: token, endedBy } = JSON.parse(locked.text) as { usageAuth: string; endedBy: string };
+      expect(endedBy).toBe(code);
+      for (const path of [`/v1/jobs/${job.jobId}`, `/v1/receipts/${receiptId}`]) {
+        const shown = await job.by.send({ method: "GET", path, token });
+        expect(shown.status, shown.text).toBe(200);
+      }
+      harness.provider.received.length = 0;
+      const call = await job.by.send({ ...job.chat(), token });
+      expect([call.status, codeOf(call.text)]).toEqual([status, code]);
+      expect(harness.provider.received).toEqual([]);
+      const events = (await feedOf(harness.pool, job.jobId)).length;
+      const close = await job.by.send({ path: "/v1/jobs/close", body: {}, token });
+      expect(close.status, close.text).toBe(closeStatus);
+      expect(await feedOf(harness.pool, job.jobId)).toHaveLength(events);
+    };
+  };
+
+  test.each(["closed", "settled"])("because it is %s is still shown to its holder", async (status) => {
+    const job = await harness.openJob();
+    const check = await expectReadOnly(job, "job_closed", 409);
+    await job.by.send({ path: "/v1/jobs/close", body: {}, token: job.token });
+    await harness.pool.query("UPDATE jobs SET status = $1 WHERE job_id = decode($2, 'hex')", [
+      status,
+      job.jobId.slice(2),
+    ]);
+    // Closing again gives the first answer, and no second event.
+    await check(200);
+  });
+
+  test("because it was revoked is still shown to its holder", async () => {
+    const job = await harness.openJob();
+    const check = await expectReadOnly(job, "capability_revoked", 403);
+    harness.chain.revoke(job.grant.capability.tenant, job.jobId, Number(nowSeconds()));
+    await expect
+      .poll(async () => codeOfAnswer(await job.by.send(job.chat())), { timeout: 5_000 })
+      .toBe("capability_revoked");
+    await check(403);
+  });
+
+  test("because it expired is still shown to its holder", async () => {
+    const job = await harness.openJob({ expiresInSeconds: 2 });
+    const check = await expectReadOnly(job, "capability_expired", 401);
+    await sleep(2_100);
+    await check(401);
+  });
+
+  test("is shown to nobody else", async () => {
+    const job = await harness.openJob();
+    await job.by.send({ path: "/v1/jobs/close", body: {}, token: job.token });
+    const stranger = await harness.caller();
+    const answer = await stranger.send({ path: "/v1/jobs/lock", body: job.body });
+    expect(codeOf(answer.text)).toBe("invalid_proof");
+    const jwk = stranger.holder.jwk;
+    const holder = HolderKey.thumbprint(jwk);
+    const forged = { ...job.body, jwk, capability: { ...job.body.capability, holder } };
+    const refused = await stranger.send({ path: "/v1/jobs/lock", body: forged });
+    expect(codeOf(refused.text)).toBe("invalid_capability");
   });
 });
 

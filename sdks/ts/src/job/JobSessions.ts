@@ -8,12 +8,13 @@ import type { Job, LockReference } from "./Job.ts";
 
 /** The Usage-Auth tokens of this process, and what it knows of each job's spending. */
 export type JobSessions = {
-  /** Asks the gateway for the lock and a token. Idempotent: a job already locked only gets a fresh token. */
+  /**
+   * Asks the gateway for the lock and a token. Idempotent: a job already locked only gets a fresh token. Throws
+   * `job_closed`, `capability_revoked` or `capability_expired` for a job that can only be looked at any more.
+   */
   lock(job: Job, signal?: AbortSignal): Promise<LockReference>;
   /** Proves calls of the job; renews the token in time, or when the gateway refused it. */
   prover(job: Job, maxCostNano?: bigint): Prover;
-  /** Renews the token when less than half of its life is left: a closed job gets no new one. */
-  refresh(job: Job): Promise<void>;
   /** What the job can still spend, as far as this process knows; never less than the truth. */
   remainingNano(job: Job): bigint;
   addSpent(job: Job, costNano: bigint): void;
@@ -21,7 +22,6 @@ export type JobSessions = {
 
 type Session = {
   usageAuth: string;
-  refreshAtMs: number;
   renewAtMs: number;
   lockedNano: bigint;
   spentNano: bigint;
@@ -37,6 +37,8 @@ const lockAnswer = z.object({
   usageAuthExpiresAt: integer,
   lockedNano: Nano.schema,
   spentNano: Nano.schema,
+  /** Why the token can only read; null or absent while the job can be spent. */
+  endedBy: z.enum(["job_closed", "capability_revoked", "capability_expired"]).nullish(),
 });
 
 /** A token is renewed when less than this part of its life is left. */
@@ -71,13 +73,13 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
     const lifetimeMs = Math.max(0, Number(answer.usageAuthExpiresAt) * 1000 - nowMs);
     const session: Session = {
       usageAuth: answer.usageAuth,
-      refreshAtMs: nowMs + lifetimeMs / 2,
       renewAtMs: nowMs + lifetimeMs * (1 - RENEW_AT_PART_LEFT),
       lockedNano: answer.lockedNano,
       spentNano: answer.spentNano,
     };
     sessions.set(job.jobId, session);
-    return { session, lock: { transactionHash: answer.transactionHash, blockNumber: answer.blockNumber } };
+    const { transactionHash, blockNumber, endedBy } = answer;
+    return { session, endedBy, lock: { transactionHash, blockNumber } };
   }
 
   /** Concurrent calls share one renewal, which therefore obeys no single caller's signal. */
@@ -93,7 +95,8 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
 
   return {
     async lock(job, signal) {
-      const { lock } = await requestLock(job, signal);
+      const { lock, endedBy } = await requestLock(job, signal);
+      if (endedBy) throw new ProtocolError(endedBy);
       return lock;
     },
     prover(job, maxCostNano) {
@@ -108,10 +111,6 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
           return good.usageAuth;
         },
       };
-    },
-    async refresh(job) {
-      const session = sessions.get(job.jobId);
-      if (!session || Date.now() >= session.refreshAtMs) await renew(job);
     },
     remainingNano(job) {
       const session = sessions.get(job.jobId);

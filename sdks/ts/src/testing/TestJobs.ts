@@ -90,7 +90,6 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
         throw new ProtocolError("quote_mismatch");
       }
       const known = all.get(capability.jobId);
-      if (known && known.status !== "open") throw new ProtocolError("job_closed");
       const job: TestJob = known ?? {
         capability,
         capabilityHash: Capability.hash(capability, testDomains.capability),
@@ -123,6 +122,7 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
     charge(job, { model, units, proofHash }) {
       const step = job.signedQuote.steps.find((candidate) => candidate.model === model);
       if (!step) throw new ProtocolError("model_not_allowed", { param: "model" });
+      if (job.status !== "open") throw new ProtocolError("job_closed");
       const { tariff, prices } = priceOf(model, step.providerId);
       const costNano = Pricing.costNano(units, prices);
       if (job.spentNano + costNano > job.capability.maxSpendNano) throw new ProtocolError("credit_exhausted");
@@ -211,6 +211,7 @@ function lockAnswer(job: TestJob, lifetimeSeconds: number): object {
     usageAuthExpiresAt: nowSeconds() + lifetimeSeconds,
     lockedNano: Nano.toJson(capability.maxSpendNano),
     spentNano: Nano.toJson(job.spentNano),
+    endedBy: job.status === "open" ? null : "job_closed",
   };
 }
 

@@ -29,6 +29,9 @@ export type SpendableProof = {
 
 export type ProofContext = { holder: Hex; binding: number; usageAuthToken: string | null };
 
+/** `read`: to look at a job and its receipts, which stays allowed after the job has ended. */
+export type Access = "spend" | "read";
+
 const PROOF_MAX_AGE_SECONDS = 60;
 // A proof may be a few seconds from the future, and is then valid for that much longer.
 const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
@@ -57,9 +60,10 @@ export class Authenticator {
 
   /**
    * Errors: `invalid_usage_auth`, `usage_auth_expired`, `invalid_proof`, `use_dpop_nonce`, `binding_mismatch`,
-   * `unknown_job`, `wrong_job`, `capability_expired`, `capability_not_yet_valid`.
+   * `unknown_job`, `wrong_job`; to spend also `capability_expired`, `capability_not_yet_valid`. Whether the job still
+   * admits calls or its close is for the store to say, in the step that admits them.
    */
-  async authenticate(request: FastifyRequest, jobId?: string): Promise<Caller> {
+  async authenticate(request: FastifyRequest, access: Access, jobId?: Hex): Promise<Caller> {
     const startedAt = performance.now();
     const usageAuthToken = singleHeader(request, Header.usageAuth, "invalid_usage_auth");
     const usageAuth = this.#tokens.verify(usageAuthToken, nowSeconds());
@@ -70,7 +74,7 @@ export class Authenticator {
     if (job.capabilityHash !== usageAuth.capabilityHash || job.capability.holder !== usageAuth.holder) {
       throw Errors.fromCode("wrong_job", { detail: "The token is for another capability." });
     }
-    refuseOutOfTime(job.capability);
+    if (access === "spend") refuseOutOfTime(job.capability);
     this.#observeMs(performance.now() - startedAt);
     return { job, usageAuth, usageAuthToken, proof };
   }

@@ -4,7 +4,10 @@ import type { Hex } from "viem";
 import { type Job, type JobState, modelsOf, providersOf } from "../jobs/Job.ts";
 import { hexOf } from "../ledger/bytes.ts";
 
-/** A fresh token for a job's holder; it never outlives the capability. `expiresAt` is in Unix seconds. */
+/**
+ * A fresh token for a job's holder. It never outlives the capability, unless the job has ended: then there is nothing
+ * left to spend with it. `expiresAt` is in Unix seconds.
+ */
 export function issueUsageAuth(
   job: Job,
   state: JobState,
@@ -12,10 +15,12 @@ export function issueUsageAuth(
     lifetimeSeconds,
     nowSeconds,
     privateKey,
-  }: { lifetimeSeconds: number; nowSeconds: number; privateKey: Hex },
+    hasEnded,
+  }: { lifetimeSeconds: number; nowSeconds: number; privateKey: Hex; hasEnded: boolean },
 ): { usageAuth: string; expiresAt: number } {
   const { capability } = job;
-  const expiresAt = Math.min(nowSeconds + lifetimeSeconds, Number(capability.expiresAt));
+  const latest = nowSeconds + lifetimeSeconds;
+  const expiresAt = hasEnded ? latest : Math.min(latest, Number(capability.expiresAt));
   const usageAuth = UsageAuth.issue(
     {
       tenant: capability.tenant,
@@ -28,7 +33,7 @@ export function issueUsageAuth(
       jobId: job.jobId,
       providers: providersOf(job),
       models: modelsOf(job),
-      remainingNano: state.lockedNano - state.spentNano - state.heldNano,
+      remainingNano: hasEnded ? 0n : state.lockedNano - state.spentNano - state.heldNano,
       binding: capability.binding,
       countersigned: capability.countersigned,
     },

@@ -1,4 +1,4 @@
-import type { Capability, HolderKey, Quote, Tariff } from "@tac/protocol";
+import type { Capability, ErrorCode, HolderKey, Quote, Tariff } from "@tac/protocol";
 import type { Hex } from "viem";
 
 /** What was signed for a job: it never changes, so it may be cached. Balances and status are read from the store. */
@@ -22,6 +22,13 @@ export type JobState = {
   receiptCount: number;
   expiresAtMs: number;
 };
+
+/** Why a job admits no calls any more, or null while it does. */
+export function endOf({ status, isRevoked, expiresAtMs }: JobState, nowMs: number): ErrorCode | null {
+  if (isRevoked) return "capability_revoked";
+  if (status !== "open") return "job_closed";
+  return nowMs >= expiresAtMs ? "capability_expired" : null;
+}
 
 /** Distinct providers of the plan, ascending. */
 export function providersOf(job: Job): number[] {

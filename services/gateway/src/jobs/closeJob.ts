@@ -2,11 +2,12 @@ import { Errors, type FeedEvent } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
 import { bytesOf } from "../ledger/bytes.ts";
+import { endOf } from "./Job.ts";
 import type { JobStore } from "./JobStore.ts";
 
 /**
  * Ends a job: no hold is admitted from here on. Closing a closed job answers as the first time did.
- * Errors: `calls_running`, `unknown_job`.
+ * Errors: `calls_running`, `capability_revoked`, `capability_expired`, `unknown_job`.
  */
 export async function closeJob(
   { feed, jobs }: { feed: FeedWriter; jobs: JobStore },
@@ -20,7 +21,7 @@ export async function closeJob(
     await transaction.query("SELECT FROM jobs WHERE job_id = $1 FOR NO KEY UPDATE", [jobId]);
     const { rows } = await transaction.query<{ closed_at_ms: bigint }>(
       `UPDATE jobs SET status = 'closed', closed_at_ms = $2
-        WHERE job_id = $1 AND status = 'open' AND held_nano = 0
+        WHERE job_id = $1 AND status = 'open' AND held_nano = 0 AND revoked_at_ms IS NULL AND $2 < expires_at_ms
           AND NOT EXISTS (SELECT FROM calls WHERE job_id = $1 AND ended_at_ms IS NULL)
         RETURNING closed_at_ms`,
       [jobId, nowMs],
@@ -35,6 +36,9 @@ export async function closeJob(
     return false;
   });
   if (closedAtMs !== null) return { jobId: body.jobId, closedAtMs: Number(closedAtMs) };
-  if ((await jobs.state(body.jobId)) === null) throw Errors.fromCode("unknown_job");
+  const state = await jobs.state(body.jobId);
+  if (state === null) throw Errors.fromCode("unknown_job");
+  const endedBy = endOf(state, nowMs);
+  if (endedBy !== null) throw Errors.fromCode(endedBy);
   throw Errors.fromCode("calls_running");
 }

@@ -1,28 +1,28 @@
 import { Capability, Errors, type FeedEvent } from "@tac/protocol";
+import type { Hex } from "viem";
 import type { ChainPort } from "../chain/ChainPort.ts";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
 import { checkGrant, checkPrices, type Grant, type GrantContext } from "./checkGrant.ts";
-import type { Job } from "./Job.ts";
+import type { Job, JobState } from "./Job.ts";
 import { insertJob, type JobStore, type LockProof } from "./JobStore.ts";
 import type { TariffStore } from "./TariffStore.ts";
 
 export type LockDeps = { chain: ChainPort; jobs: JobStore; tariffs: TariffStore; feed: FeedWriter };
 
+export type LockedJob = { job: Job; state: JobState; proof: LockProof };
+
 /**
  * Opens a job: checks the grant, locks the credit on chain unless it is locked already, and stores the job with its
- * event. Safe to repeat at any point: each step finds what an earlier attempt has done.
- * Errors: those of `checkGrant` and of the chain, `quote_expired`, `job_closed`, `capability_revoked`.
+ * event. Safe to repeat at any point: each step finds what an earlier attempt has done. A job that is here already is
+ * given as it is, whatever became of it since, so that its holder can follow its settlement.
+ * Errors: those of `checkGrant` and of the chain, `quote_expired`, `job_closed`.
  */
-export async function lockJob(
-  deps: LockDeps,
-  grant: Grant,
-  context: GrantContext,
-): Promise<{ job: Job; proof: LockProof }> {
+export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContext): Promise<LockedJob> {
   const { capability } = grant;
-  checkGrant(grant, context);
   const capabilityHash = Capability.hash(capability, context.domains.capability);
   const known = await deps.jobs.find(capability.jobId);
   if (known === null) {
+    checkGrant(grant, context);
     checkPrices(grant.signedQuote, await deps.tariffs.ensure(grant.signedQuote.tariffs));
     const { proof, lockedNano } = await lockOnChain(deps.chain, grant, capabilityHash, context);
     const event: FeedEvent.FeedBody = { kind: "job-opened", body: feedBody(grant) };
@@ -33,18 +33,13 @@ export async function lockJob(
   } else if (known.capabilityHash !== capabilityHash) {
     throw Errors.fromCode("invalid_capability", { detail: "The job was locked with another capability." });
   }
-  return openJob(deps, capability);
+  return storedJob(deps, capability.jobId);
 }
 
-async function openJob(
-  { jobs }: LockDeps,
-  { jobId }: Capability.Capability,
-): Promise<{ job: Job; proof: LockProof }> {
+async function storedJob({ jobs }: LockDeps, jobId: Hex): Promise<LockedJob> {
   const [job, proof, state] = await Promise.all([jobs.find(jobId), jobs.lockProof(jobId), jobs.state(jobId)]);
   if (job === null || proof === null || state === null) throw new Error("A stored job is incomplete");
-  if (state.isRevoked) throw Errors.fromCode("capability_revoked");
-  if (state.status !== "open") throw Errors.fromCode("job_closed");
-  return { job, proof };
+  return { job, proof, state };
 }
 
 async function lockOnChain(

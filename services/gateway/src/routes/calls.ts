@@ -41,7 +41,7 @@ export function addCallRoutes(
   };
 
   const handle = (read: Reader) => async (request: FastifyRequest, reply: FastifyReply) => {
-    const caller = await deps.authenticator.authenticate(request);
+    const caller = await deps.authenticator.authenticate(request, "spend");
     await limitJob(request, reply, caller.job.jobId);
     const bytes = bodyBytes(request.body);
     const wanted = read(parseJsonObject(bytes), bytes.length, request);

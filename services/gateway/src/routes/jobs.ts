@@ -5,6 +5,7 @@ import { z } from "zod";
 import { issueUsageAuth } from "../auth/issueUsageAuth.ts";
 import type { Deps } from "../deps.ts";
 import { closeJob } from "../jobs/closeJob.ts";
+import { endOf } from "../jobs/Job.ts";
 import { jobView } from "../jobs/jobView.ts";
 import { lockJob } from "../jobs/lockJob.ts";
 import { readJson } from "./readJson.ts";
@@ -19,7 +20,7 @@ const lockSchema = z.strictObject({
 const jobParams = z.object({ jobId: Wire.bytes32 });
 
 export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
-  const { identity, authenticator, jobs } = deps;
+  const { identity, authenticator } = deps;
 
   app.post("/v1/jobs/quote", async (request) => {
     const { tenant, plan } = readJson(quoteSchema, request.body);
@@ -32,19 +33,23 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     const proof = authenticator.verifyProof(request, { holder, binding, usageAuthToken: null });
     await authenticator.spend(jobId, proof);
     const nowSeconds = Math.floor(Date.now() / 1000);
-    const { job, proof: lock } = await lockJob(deps, grant, {
+    const {
+      job,
+      state,
+      proof: lock,
+    } = await lockJob(deps, grant, {
       gateway: identity.gateway,
       tariffSigners: deps.tariffSigners,
       domains: identity.domains,
       nowSeconds,
       hasTls: deps.tls !== null,
     });
-    const state = await jobs.state(jobId);
-    if (state === null) throw Errors.fromCode("unknown_job");
+    const endedBy = endOf(state, Date.now());
     const { usageAuth, expiresAt } = issueUsageAuth(job, state, {
       lifetimeSeconds: deps.usageAuthLifetimeSeconds,
       nowSeconds,
       privateKey: identity.gatewayPrivateKey,
+      hasEnded: endedBy !== null,
     });
     return {
       jobId,
@@ -55,11 +60,13 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
       usageAuthExpiresAt: expiresAt,
       lockedNano: state.lockedNano.toString(),
       spentNano: state.spentNano.toString(),
+      // Not null: the token reads the job and its receipts, and everything else is refused with this code.
+      endedBy,
     };
   });
 
   app.post("/v1/jobs/close", async (request) => {
-    const caller = await authenticator.authenticate(request);
+    const caller = await authenticator.authenticate(request, "spend");
     readJson(z.strictObject({}), request.body);
     const { jobId } = caller.job;
     await authenticator.spend(jobId, caller.proof);
@@ -68,7 +75,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
 
   app.get("/v1/jobs/:jobId", async (request) => {
     const { jobId } = Wire.parse(jobParams, request.params);
-    const caller = await authenticator.authenticate(request, jobId);
+    const caller = await authenticator.authenticate(request, "read", jobId);
     await authenticator.spend(jobId, caller.proof);
     return jobView(deps, jobId);
   });

@@ -23,7 +23,7 @@ type Row = {
 export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: Deps): void {
   app.get("/v1/receipts/:receiptId", async (request) => {
     const { receiptId } = Wire.parse(params, request.params);
-    const caller = await authenticator.authenticate(request);
+    const caller = await authenticator.authenticate(request, "read");
     await authenticator.spend(caller.job.jobId, caller.proof);
     const { rows } = await pool.query<Row>(
       `SELECT c.job_id, c.receipt, c.receipt_signature, c.outcome, b.*
