@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 /// @notice One batch of one lane. Its EIP-712 digest under the domain of UsageReceipts is what the aggregators sign.
 struct BatchHeader {
+    /// @dev The lane it continues.
     uint32 laneId;
     /// @dev The epoch of the aggregator key that signs.
     uint32 keyEpoch;
@@ -12,7 +13,9 @@ struct BatchHeader {
     uint64 windowStart;
     /// @dev Unix milliseconds, exclusive.
     uint64 windowEnd;
+    /// @dev Root of the Merkle tree of the receipts; zero if there are none.
     bytes32 receiptsRoot;
+    /// @dev Leaves of that tree.
     uint32 receiptCount;
     /// @dev `keccak256(abi.encode(lines))`.
     bytes32 linesHash;

@@ -8,7 +8,9 @@ using LineLib for LineOutcome global;
 
 /// @notice What one provider is due from one job in one batch. Lines are strictly ascending by (providerId, jobId).
 struct Line {
+    /// @dev The job whose lock pays.
     bytes32 jobId;
+    /// @dev What is due, for whom: see LineTerms.
     LineTerms terms;
 }
 
@@ -21,15 +23,21 @@ type LineOutcome is uint256;
 
 /// @notice Why a line paid what it paid. A line never reverts its batch.
 enum LineStatus {
+    /// @dev Never emitted.
     None,
     /// @dev Paid in full.
     Paid,
     /// @dev The lock or a bound covered only a part; that part is paid.
     PaidInPart,
+    /// @dev The job was never locked.
     UnknownJob,
+    /// @dev A final line or a release came before.
     LockClosed,
+    /// @dev The lock is open and empty.
     LockExhausted,
+    /// @dev Pending, suspended, retired or unknown.
     ProviderInactive,
+    /// @dev Nothing left under the cap of this window.
     ProviderCapReached,
     /// @dev The capability was revoked before this batch's window began.
     Revoked,
