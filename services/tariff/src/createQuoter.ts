@@ -50,6 +50,7 @@ export const createQuoter = ({
         tariffs,
         steps,
       };
+      Quote.checkConsistency(signed);
       await store.recordQuote(Quote.hash(quote, domain), signed);
       return signed;
     },

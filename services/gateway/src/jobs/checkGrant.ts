@@ -62,37 +62,7 @@ function checkQuote(signed: Quote.SignedQuote, { domains, tariffSigners }: Grant
       detail: "The quote is not signed by a tariff service this gateway knows.",
     });
   }
-  if (Quote.planHash(signed.plan) !== signed.quote.planHash)
-    throw mismatch("plan", "The plan is not the quoted one.");
-  if (Quote.tariffsHash(signed.tariffs) !== signed.quote.tariffsHash) {
-    throw mismatch("tariffs", "The tariffs are not the quoted ones.");
-  }
-  checkSteps(signed);
-}
-
-/** The steps are not signed themselves, so each must follow from the signed plan, tariffs and ceiling. */
-function checkSteps({ quote, plan, tariffs, steps }: Quote.SignedQuote): void {
-  if (steps.length !== plan.steps.length) throw mismatch("steps", "The steps are not those of the plan.");
-  let ceilingNano = 0n;
-  plan.steps.forEach((planned, index) => {
-    const step = steps[index];
-    const isPlanned =
-      step !== undefined &&
-      step.id === planned.id &&
-      step.kind === planned.kind &&
-      step.model === planned.model &&
-      step.maxInputTokens === planned.maxInputTokens &&
-      step.maxOutputTokens === planned.maxOutputTokens &&
-      step.maxCalls === planned.maxCalls &&
-      (planned.providerId === undefined || planned.providerId === step.providerId);
-    const isPriced = tariffs.some(
-      ({ providerId, tariffHash }) => providerId === step?.providerId && tariffHash === step.tariffHash,
-    );
-    if (!isPlanned || !isPriced) throw mismatch(`steps.${index}`, "The step is not the planned one.");
-    ceilingNano += step.ceilingNano;
-  });
-  if (ceilingNano !== quote.ceilingNano)
-    throw mismatch("steps", "The steps do not add up to the quoted ceiling.");
+  Quote.checkConsistency(signed);
 }
 
 /** Whether each step's ceiling follows from its tariff. Errors: `quote_mismatch`. */
