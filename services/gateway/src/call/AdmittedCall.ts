@@ -5,6 +5,8 @@ import type { Job } from "../jobs/Job.ts";
 /** A call with a hold: all that its receipt will need. */
 export type AdmittedCall = {
   callId: Hex;
+  /** When its hold was taken; what the capability allows is judged by this time, however long the call runs. */
+  heldAtMs: number;
   job: Job;
   providerId: number;
   model: string;

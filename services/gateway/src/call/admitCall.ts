@@ -81,6 +81,7 @@ export async function admitCall(
     outputTokensPerChoice,
     call: {
       callId,
+      heldAtMs: outcome.heldAtMs,
       job: caller.job,
       providerId: route.step.providerId,
       model: wanted.model,

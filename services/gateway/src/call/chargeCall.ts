@@ -99,7 +99,7 @@ function receiptOf(
     responseHash,
     proofHash: call.proofHash,
     countersigned: settled.countersigned,
-    occurredAtMs: BigInt(Date.now()),
+    occurredAtMs: BigInt(call.heldAtMs),
   };
 }
 

@@ -30,6 +30,7 @@ type Row = {
   proof_hash: Buffer;
   proof: string;
   usage_auth: string;
+  held_at_ms: bigint;
 };
 
 // A call of this very process that it no longer works on was left behind by a store that failed in between.
@@ -82,6 +83,7 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
     deps,
     {
       callId,
+      heldAtMs: Number(row.held_at_ms),
       job,
       providerId: Number(row.provider_id),
       model: row.model,

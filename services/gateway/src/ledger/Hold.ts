@@ -35,7 +35,7 @@ export type HoldRefusal =
   | "credit_exhausted";
 
 /** `duplicate`: the idempotency key belongs to an earlier call of the job. */
-export type HoldOutcome = { outcome: "held"; holdNano: bigint } | { outcome: HoldRefusal };
+export type HoldOutcome = { outcome: "held"; holdNano: bigint; heldAtMs: number } | { outcome: HoldRefusal };
 
 /** The row as `hold_calls` reads it. */
 export function toRow(hold: WantedHold) {

@@ -44,6 +44,7 @@ export class HoldBatcher {
   }
 
   async #send(jobId: Hex, batch: Waiting[]): Promise<void> {
+    const heldAtMs = Date.now();
     try {
       const { rows } = await this.#pool.query<{
         out_call_id: Buffer;
@@ -52,13 +53,14 @@ export class HoldBatcher {
       }>({
         name: "hold_calls",
         text: "SELECT * FROM hold_calls($1, $2, $3)",
-        values: [bytesOf(jobId), Date.now(), JSON.stringify(batch.map(({ hold }) => toRow(hold)))],
+        values: [bytesOf(jobId), heldAtMs, JSON.stringify(batch.map(({ hold }) => toRow(hold)))],
       });
       const outcomes = new Map(rows.map((row) => [hexOf(row.out_call_id), row]));
       for (const { hold, admit, fail } of batch) {
         const row = outcomes.get(hold.callId);
         if (row === undefined) fail(new Error("The store gave no outcome for a hold"));
-        else if (row.out_outcome === "held") admit({ outcome: "held", holdNano: row.out_hold_nano });
+        else if (row.out_outcome === "held")
+          admit({ outcome: "held", holdNano: row.out_hold_nano, heldAtMs });
         else admit({ outcome: row.out_outcome });
       }
     } catch (error) {
