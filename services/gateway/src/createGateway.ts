@@ -12,7 +12,7 @@ import { RunningCalls } from "./call/RunningCalls.ts";
 import { type Recovered, recoverCalls } from "./call/recoverCalls.ts";
 import { UsageReports } from "./call/UsageReports.ts";
 import type { ChainPort } from "./chain/ChainPort.ts";
-import { RevocationWatcher } from "./chain/RevocationWatcher.ts";
+import { JobWatcher } from "./chain/JobWatcher.ts";
 import { FeedWriter } from "./feed/FeedWriter.ts";
 import { ensureHead } from "./feed/feedStore.ts";
 import { JobStore } from "./jobs/JobStore.ts";
@@ -78,7 +78,7 @@ export async function createGateway(
   const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs);
   const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
   const replica = new Replica(pool, settings.replicaId);
-  const watcher = new RevocationWatcher({
+  const watcher = new JobWatcher({
     chain,
     jobs,
     pool,

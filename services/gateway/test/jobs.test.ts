@@ -10,7 +10,7 @@ import {
   startHarness,
 } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
-import { answerUsual } from "./support/TestProvider.ts";
+import { answerUsual, chunkOf, DONE, usageChunk } from "./support/TestProvider.ts";
 
 let harness: Harness;
 beforeAll(async () => {
@@ -286,6 +286,50 @@ describe("a job that has ended", () => {
     const refused = await stranger.send({ path: "/v1/jobs/lock", body: forged });
     expect(codeOf(refused.text)).toBe("invalid_capability");
   });
+});
+
+test("a lock released on chain after its expiry settles the job", async () => {
+  const job = await harness.openJob();
+  harness.chain.release(job.jobId);
+  const status = async () => {
+    const shown = await job.by.send({ method: "GET", path: `/v1/jobs/${job.jobId}`, token: job.token });
+    return (JSON.parse(shown.text) as { status: string }).status;
+  };
+  await expect.poll(status, { timeout: 5_000 }).toBe("settled");
+  expect(codeOf((await job.by.send(job.chat())).text)).toBe("job_closed");
+  const closed = await job.by.send({ path: "/v1/jobs/close", body: {}, token: job.token });
+  expect(closed.status, closed.text).toBe(200);
+});
+
+test("a stream admitted before its revocation says so, and settles", async () => {
+  const job = await harness.openJob();
+  let finish = () => {};
+  const isOver = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  harness.provider.answer = async (_received, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(chunkOf("early "));
+    await isOver;
+    response.end(chunkOf("late") + usageChunk(10, 2) + DONE);
+  };
+  const startedAtMs = Date.now();
+  const { body } = await job.by.begin(job.chat({ stream: true }));
+  const admittedByMs = Date.now();
+  await sleep(1_100);
+  harness.chain.revoke(job.grant.capability.tenant, job.jobId, Number(nowSeconds()));
+  const other = await harness.caller(job.by.holder);
+  await expect
+    .poll(async () => codeOfAnswer(await other.send(job.chat())), { timeout: 5_000 })
+    .toBe("capability_revoked");
+  finish();
+  expect(await body.text()).toContain("late");
+  const usage = (await feedOf(harness.pool, job.jobId)).find(({ kind }) => kind === "usage");
+  if (usage?.kind !== "usage") throw new Error("no usage event");
+  const { occurredAtMs } = usage.body.receipt;
+  expect(Number(occurredAtMs)).toBeGreaterThanOrEqual(startedAtMs);
+  expect(Number(occurredAtMs)).toBeLessThanOrEqual(admittedByMs);
+  expect(occurredAtMs).toBeLessThan(usage.recordedAtMs - 1_000n);
 });
 
 describe("revocation", () => {

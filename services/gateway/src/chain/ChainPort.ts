@@ -10,6 +10,15 @@ export type LockEvent = { capabilityHash: Hex; transactionHash: Hex; blockNumber
 /** `jobId` null: every capability of the tenant that was valid by then. */
 export type Revocation = { tenant: Address; jobId: Hex | null; revokedAtSeconds: number };
 
+/** What a range of blocks did to jobs: up to `toBlock`, the chain being at `headBlock`. */
+export type JobChanges = {
+  revocations: Revocation[];
+  /** Jobs whose lock was released after its expiry: nothing of them can be paid any more. */
+  releasedJobIds: Hex[];
+  toBlock: bigint;
+  headBlock: bigint;
+};
+
 /** A batch as a transaction's events show it. */
 export type CommittedBatch = {
   laneId: number;
@@ -45,8 +54,8 @@ export type ChainPort = {
   /** Null unless the provider is active. */
   signingKeyOf(providerId: number): Promise<Address | null>;
   isGateway(address: Address): Promise<boolean>;
-  /** Revocations from a block on, as far as one question reaches: up to `toBlock`, the chain being at `headBlock`. */
-  revocationsFrom(block: bigint): Promise<{ revocations: Revocation[]; toBlock: bigint; headBlock: bigint }>;
+  /** Revocations and releases from a block on, as far as one question reaches. */
+  jobChangesFrom(block: bigint): Promise<JobChanges>;
   /** Null when the transaction committed no batch at the UsageReceipts contract. */
   batchOf(transactionHash: Hex): Promise<CommittedBatch | null>;
 };

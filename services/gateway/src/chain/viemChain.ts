@@ -8,7 +8,7 @@ import {
 import { type Chain, ChainRevert, decodeChainError, type Sender } from "@tac/kit";
 import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
 import { type Abi, type Hex, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
-import type { ChainLock, ChainPort, CommittedBatch, Revocation } from "./ChainPort.ts";
+import type { ChainLock, ChainPort, CommittedBatch, JobChanges, Revocation } from "./ChainPort.ts";
 import { toCapabilityError } from "./toCapabilityError.ts";
 
 const LOCK_STATES = ["none", "open", "closed"] as const;
@@ -96,13 +96,17 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
     isGateway: (address) =>
       reading(() => chain.readContract({ ...authority, functionName: "isGateway", args: [address] })),
 
-    revocationsFrom: (block) =>
-      reading(async () => {
+    jobChangesFrom: (block) =>
+      reading(async (): Promise<JobChanges> => {
         const headBlock = await chain.getBlockNumber({ cacheTime: 0 });
-        if (block > headBlock) return { revocations: [], toBlock: headBlock, headBlock };
+        if (block > headBlock) return { revocations: [], releasedJobIds: [], toBlock: headBlock, headBlock };
         const widest = block + MAX_BLOCK_RANGE - 1n;
         const toBlock = widest < headBlock ? widest : headBlock;
-        const logs = await chain.getContractEvents({ ...authority, fromBlock: block, toBlock, strict: true });
+        const range = { fromBlock: block, toBlock, strict: true } as const;
+        const [logs, releases] = await Promise.all([
+          chain.getContractEvents({ ...authority, ...range }),
+          chain.getContractEvents({ ...vault, ...range, eventName: "Released" }),
+        ]);
         const revocations = logs.flatMap((log): Revocation[] => {
           if (log.eventName === "CapabilityRevoked") {
             const { tenant, jobId, revokedAt } = log.args;
@@ -111,7 +115,8 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
           if (log.eventName !== "AllCapabilitiesRevoked") return [];
           return [{ tenant: lower(log.args.tenant), jobId: null, revokedAtSeconds: log.args.revokedAt }];
         });
-        return { revocations, toBlock, headBlock };
+        const releasedJobIds = releases.map(({ args }) => args.jobId);
+        return { revocations, releasedJobIds, toBlock, headBlock };
       }),
 
     batchOf: (transactionHash) =>

@@ -105,6 +105,15 @@ export class JobStore {
     );
     return rowCount ?? 0;
   }
+
+  /** The chain gave back what was left of these locks, so nothing of the jobs can be paid any more; idempotent. */
+  async markReleased(jobIds: readonly Hex[]): Promise<void> {
+    await this.#pool.query(
+      `UPDATE jobs SET status = 'settled', closed_at_ms = coalesce(closed_at_ms, $2)
+        WHERE job_id = ANY($1) AND status <> 'settled'`,
+      [jobIds.map(bytesOf), Date.now()],
+    );
+  }
 }
 
 /** Inserts the job with its first ledger entry; false when it is there already. `lockedNano` is the chain's figure. */

@@ -13,6 +13,7 @@ export class FakeChain implements ChainPort {
   readonly signingKeys = new Map<number, Address>();
   readonly batches = new Map<Hex, CommittedBatch>();
   readonly revocations: (Revocation & { block: bigint })[] = [];
+  readonly releases: { jobId: Hex; block: bigint }[] = [];
   isDown = false;
   headBlock = 100n;
   lockCount = 0;
@@ -25,6 +26,14 @@ export class FakeChain implements ChainPort {
   revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds: number): void {
     this.headBlock += 1n;
     this.revocations.push({ tenant, jobId, revokedAtSeconds, block: this.headBlock });
+  }
+
+  /** What anybody may do after a lock's expiry and its grace. */
+  release(jobId: Hex): void {
+    const lock = this.locks.get(jobId);
+    if (lock) lock.isClosed = true;
+    this.headBlock += 1n;
+    this.releases.push({ jobId, block: this.headBlock });
   }
 
   async lockOf(jobId: Hex) {
@@ -97,10 +106,12 @@ export class FakeChain implements ChainPort {
     return true;
   }
 
-  async revocationsFrom(block: bigint) {
+  async jobChangesFrom(block: bigint) {
     this.#assertUp();
     const revocations = this.revocations.filter((entry) => entry.block >= block);
-    return { revocations, toBlock: this.headBlock, headBlock: this.headBlock };
+    const released = this.releases.filter((entry) => entry.block >= block);
+    const releasedJobIds = released.map(({ jobId }) => jobId);
+    return { revocations, releasedJobIds, toBlock: this.headBlock, headBlock: this.headBlock };
   }
 
   async batchOf(transactionHash: Hex) {

@@ -16,11 +16,11 @@ const CURSOR = "revocations";
 const OVERLAP_BLOCKS = 10n;
 
 /**
- * Follows revocations on chain into the store, where every replica's holds see them. Whoever cannot read the chain
+ * Follows revocations and releases on chain into the store, where every replica's holds see them. Whoever cannot read the chain
  * cannot know of revocations, and lets no call through.
  */
-export class RevocationWatcher {
-  readonly #chain: Pick<ChainPort, "revocationsFrom">;
+export class JobWatcher {
+  readonly #chain: Pick<ChainPort, "jobChangesFrom">;
   readonly #jobs: JobStore;
   readonly #pool: Pool;
   readonly #logger: Logger;
@@ -31,7 +31,7 @@ export class RevocationWatcher {
   #ended: Promise<void> = Promise.resolve();
 
   constructor(deps: {
-    chain: Pick<ChainPort, "revocationsFrom">;
+    chain: Pick<ChainPort, "jobChangesFrom">;
     jobs: JobStore;
     pool: Pool;
     logger: Logger;
@@ -67,11 +67,12 @@ export class RevocationWatcher {
     this.#cursor ??= await this.#loadCursor();
     for (let isCaughtUp = false; !isCaughtUp && !this.#stopping.signal.aborted; ) {
       const from: bigint = this.#cursor + 1n;
-      const { revocations, toBlock, headBlock } = await this.#chain.revocationsFrom(from);
+      const { revocations, releasedJobIds, toBlock, headBlock } = await this.#chain.jobChangesFrom(from);
       for (const { tenant, jobId, revokedAtSeconds } of revocations) {
         const count = await this.#jobs.revoke(tenant, jobId, revokedAtSeconds);
         if (count > 0) this.#logger.info({ tenant, jobId, count }, "capabilities revoked");
       }
+      if (releasedJobIds.length > 0) await this.#jobs.markReleased(releasedJobIds);
       await this.#saveCursor(toBlock);
       isCaughtUp = toBlock >= headBlock;
       this.#cursor = toBlock;
