@@ -129,11 +129,23 @@ export function verify(jwt: string, expected: Expected): DpopProof {
   if (expected.exporter && claims.ekm !== toBase64url(expected.exporter)) {
     throw new ProtocolError("binding_mismatch", { param: "ekm" });
   }
-  const key = { key: HolderKey.toPublicKey(proof.jwk), dsaEncoding: "ieee-p1363" } as const;
-  if (!verifyBytes("sha256", Buffer.from(signingInput), key, signature)) {
-    throw refusal("The signature is not valid.");
-  }
+  if (!isSignedBy(proof.jwk, signingInput, signature)) throw refusal("The signature is not valid.");
   return proof;
+}
+
+/**
+ * Whether the key inside the proof signed it: what is left to check of a proof that `parse` gave for this very `jwt` and
+ * whose claims were compared already. On its own it says nothing about who the caller is or what the proof is for.
+ */
+export function isSigned(jwt: string, proof: DpopProof): boolean {
+  const dot = jwt.lastIndexOf(".");
+  const signature = fromBase64url(jwt.slice(dot + 1));
+  return signature !== null && isSignedBy(proof.jwk, jwt.slice(0, Math.max(0, dot)), signature);
+}
+
+function isSignedBy(jwk: HolderKey.Jwk, signingInput: string, signature: Uint8Array): boolean {
+  const key = { key: HolderKey.toPublicKey(jwk), dsaEncoding: "ieee-p1363" } as const;
+  return verifyBytes("sha256", Buffer.from(signingInput), key, signature);
 }
 
 /** SHA-256 of the ASCII `header.payload`: names the proof whatever its signature bytes are. */

@@ -34,6 +34,19 @@ const [headerPart = "", payloadPart = "", signaturePart = ""] = jwt.split(".");
 const goodHeader = { typ: "dpop+jwt", alg: "ES256", jwk: holderJwk };
 const goodPayload: Record<string, unknown> = JSON.parse(Buffer.from(payloadPart, "base64url").toString());
 
+describe("the signature of a proof that was parsed", () => {
+  it("holds for its own text only", () => {
+    const proof = DpopProof.parse(jwt);
+    const other = DpopProof.create({ ...input, maxCostNano: 2_000n }, holderPrivateKey);
+    const [, otherPayload = "", otherSignature = ""] = other.split(".");
+    expect(DpopProof.isSigned(jwt, proof)).toBe(true);
+    expect(DpopProof.isSigned(`${headerPart}.${otherPayload}.${signaturePart}`, proof)).toBe(false);
+    expect(DpopProof.isSigned(`${headerPart}.${payloadPart}.${otherSignature}`, proof)).toBe(false);
+    expect(DpopProof.isSigned(`${headerPart}.${payloadPart}`, proof)).toBe(false);
+    expect(DpopProof.isSigned(jwt, { ...proof, jwk: HolderKey.generate().jwk })).toBe(false);
+  });
+});
+
 describe("published examples", () => {
   it("parses and verifies the proof of RFC 9449 section 4.1", () => {
     const published = [

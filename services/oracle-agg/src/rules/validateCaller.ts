@@ -1,4 +1,4 @@
-import { Capability, Constants, DpopProof, ProtocolError, UsageAuth } from "@tac/protocol";
+import { Capability, DpopProof, ProtocolError, UsageAuth } from "@tac/protocol";
 import type { Job } from "./Job.ts";
 import type { TokenCache } from "./TokenCache.ts";
 import { type Refusal, refuse } from "./Verdict.ts";
@@ -48,7 +48,7 @@ export const validateCaller = (input: CallerInput): Caller | ({ ok: false } & Re
   if (token.gateway !== job.gateway)
     return refuse("token_invalid", "The token was issued by another gateway.");
   if (!grants(token, job)) return refuse("token_capability", "The token is for another capability.");
-  if (!isSigned(proof, usageAuth, claims))
+  if (!DpopProof.isSigned(proof, parsed))
     return refuse("proof_signature", "The proof's signature is not valid.");
   return { claims, proofHash: parsed.proofHash, token };
 };
@@ -82,21 +82,3 @@ const grants = (token: UsageAuth.UsageAuth, { capability, capabilityHash, jobId 
   token.holder === capability.holder &&
   token.binding === capability.binding &&
   token.countersigned === capability.countersigned;
-
-// Every claim was compared above, so what is left for the protocol's verifier is the signature.
-const isSigned = (proof: string, usageAuth: string, claims: DpopProof.DpopClaims): boolean => {
-  try {
-    DpopProof.verify(proof, {
-      method: claims.htm,
-      url: claims.htu,
-      nowSeconds: claims.iat,
-      maxAgeSeconds: Constants.CLOCK_SKEW_SECONDS,
-      holder: null,
-      usageAuth,
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof ProtocolError) return false;
-    throw error;
-  }
-};
