@@ -91,8 +91,8 @@ await runService(async () => {
     checks: {
       database: () => pool.query("SELECT 1"),
       chain: async () => {
-        if (Date.now() - follower.lastPollAtMs() > STALE_CHAIN_MS)
-          throw new Error("The chain is not followed.");
+        if (Date.now() - follower.caughtUpAtMs() > STALE_CHAIN_MS)
+          throw new Error("The chain is not followed to its head.");
       },
     },
   });
