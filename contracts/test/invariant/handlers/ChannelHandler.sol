@@ -1,117 +1,148 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {CommonBase} from "forge-std/Base.sol";
-import {StdUtils} from "forge-std/StdUtils.sol";
+import {Deployment} from "../../../script/Deployment.sol";
 import {ISessionChannels} from "../../../src/interfaces/ISessionChannels.sol";
-import {SessionChannels} from "../../../src/SessionChannels.sol";
+import {MockUSDC} from "../../../src/mocks/MockUSDC.sol";
+import {Ledger} from "../Ledger.sol";
+import {Store} from "../Store.sol";
+import {Handler} from "./Handler.sol";
 
-/// @notice A payer and a payee who open, fund, claim, close and exit in any order, and a payee who asks for too much.
-contract ChannelHandler is CommonBase, StdUtils {
-    uint256 private constant CHANNELS = 5;
+/// @notice Payers and payees who open, fund, claim, close and exit in any order, and payees who ask for too much.
+contract ChannelHandler is Handler {
+    constructor(Deployment.Contracts memory system_, MockUSDC usdc_, Store store_, Ledger ledger_)
+        Handler(system_, usdc_, store_, ledger_)
+    {}
 
-    SessionChannels private immutable _channels;
-    address private immutable _payer;
-    uint256 private immutable _payerKey;
-    address private immutable _payee;
-
-    bytes32[] internal channelIds;
-    mapping(bytes32 channelId => uint64 cumulativeNano) public largestVoucherNano;
-    mapping(bytes32 channelId => uint256 paidNano) public paidNano;
-    uint256 public totalPaidNano;
-
-    constructor(SessionChannels channels, address payer, uint256 payerKey, address payee) {
-        (_channels, _payer, _payerKey, _payee) = (channels, payer, payerKey, payee);
+    function open(uint256 payer, uint256 payee, bytes32 salt, uint256 depositNano) external recorded {
+        address from = store.actorAt(payer).account;
+        address to = store.actorAt(payee).account;
+        uint256 most = system.vault.balanceOf(from);
+        if (most == 0) return;
+        uint64 nano = uint64(bound(depositNano, 1, most < 10e9 ? most : 10e9));
+        bytes32 channelId = system.channels.channelIdOf(from, to, salt);
+        if (_stateOf(channelId) != ISessionChannels.ChannelState.None) {
+            bytes memory call_ = abi.encodeCall(ISessionChannels.open, (to, salt, nano));
+            mustFail("INV-23", from, address(system.channels), call_);
+            return;
+        }
+        vm.prank(from);
+        system.channels.open(to, salt, nano);
+        store.addChannel(channelId);
     }
 
-    function open(uint256 salt, uint64 depositNano) external {
-        vm.prank(_payer);
-        channelIds.push(_channels.open(_payee, bytes32(salt % CHANNELS), uint64(bound(depositNano, 1, 1e9))));
-    }
-
-    function fund(uint256 index, uint64 amountNano) external {
-        bytes32 channelId = _pick(index);
-        vm.prank(_payer);
-        _channels.fund(channelId, uint64(bound(amountNano, 1, 1e9)));
+    function fund(uint256 index, uint256 amountNano) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
+        uint256 most = system.vault.balanceOf(channel.payer);
+        if (most == 0) return;
+        uint64 nano = uint64(bound(amountNano, 1, most < 10e9 ? most : 10e9));
+        if (channel.state != ISessionChannels.ChannelState.Open) {
+            bytes memory call_ = abi.encodeCall(ISessionChannels.fund, (channelId, nano));
+            mustFail("INV-23", channel.payer, address(system.channels), call_);
+            return;
+        }
+        vm.prank(channel.payer);
+        system.channels.fund(channelId, nano);
     }
 
     /// @dev The payer may sign more than the deposit; that voucher is worth nothing until the channel is funded.
-    function claim(uint256 index, uint64 cumulativeNano) external {
-        bytes32 channelId = _pick(index);
-        cumulativeNano = uint64(bound(cumulativeNano, 0, 2e9));
-        ISessionChannels.Voucher memory voucher = _sign(channelId, cumulativeNano);
-        _book(channelId, _channels.claim(voucher, _signature(voucher)));
+    function claim(uint256 index, uint256 cumulativeNano) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
+        (ISessionChannels.Voucher memory voucher, bytes memory signature) =
+            _sign(channelId, uint64(bound(cumulativeNano, 0, uint256(channel.depositNano) * 2)));
+        bool isGood = channel.state != ISessionChannels.ChannelState.Closed
+            && voucher.cumulativeNano > channel.claimedNano && voucher.cumulativeNano <= channel.depositNano;
+        if (!isGood) {
+            bytes memory call_ = abi.encodeCall(ISessionChannels.claim, (voucher, signature));
+            mustFail("INV-22", address(this), address(system.channels), call_);
+            return;
+        }
+        uint64 paidNano = system.channels.claim(voucher, signature);
+        require_(paidNano == voucher.cumulativeNano - channel.claimedNano, "INV-22", "another claim was paid");
     }
 
-    function claimMany(uint256 index, uint64 first, uint64 second) external {
-        ISessionChannels.Voucher[] memory vouchers = new ISessionChannels.Voucher[](2);
-        bytes[] memory signatures = new bytes[](2);
-        vouchers[0] = _sign(_pick(index), uint64(bound(first, 0, 2e9)));
-        vouchers[1] = _sign(_pick(index / 2), uint64(bound(second, 0, 2e9)));
-        (signatures[0], signatures[1]) = (_signature(vouchers[0]), _signature(vouchers[1]));
-        uint64[] memory amounts = _channels.claimMany(vouchers, signatures);
-        _book(vouchers[0].channelId, amounts[0]);
-        _book(vouchers[1].channelId, amounts[1]);
+    /// @dev Vouchers of several channels, the second now and then signed by nobody: it is skipped, never paid.
+    function claimMany(uint256 index, uint64[3] calldata amounts, bool isForged) external recorded {
+        if (store.channelCount() == 0) return;
+        ISessionChannels.Voucher[] memory vouchers = new ISessionChannels.Voucher[](3);
+        bytes[] memory signatures = new bytes[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            bytes32 channelId = store.channelAt(index / (i + 1));
+            uint256 most = uint256(system.channels.channelOf(channelId).depositNano) + 1;
+            (vouchers[i], signatures[i]) = _sign(channelId, uint64(bound(amounts[i], 0, most)));
+        }
+        if (isForged) signatures[1] = signWith(uint256(keccak256("forger")), bytes32(0));
+        uint64[] memory paidNano = system.channels.claimMany(vouchers, signatures);
+        require_(!isForged || paidNano[1] == 0, "INV-22", "a forged voucher was paid");
     }
 
-    function forge(uint256 index, uint64 cumulativeNano, uint256 key) external {
-        key = bound(key, 1, type(uint128).max);
+    function forge(uint256 index, uint256 key) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
         ISessionChannels.Voucher memory voucher =
-            ISessionChannels.Voucher({channelId: _pick(index), cumulativeNano: cumulativeNano});
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, _channels.hashVoucher(voucher));
-        _book(voucher.channelId, _channels.claim(voucher, abi.encodePacked(r, s, v)));
+            ISessionChannels.Voucher({channelId: channelId, cumulativeNano: channel.depositNano});
+        key = bound(key, 1, type(uint128).max);
+        bytes memory signature = signWith(key, system.channels.hashVoucher(voucher));
+        bytes memory call_ = abi.encodeCall(ISessionChannels.claim, (voucher, signature));
+        mustFail("INV-22", channel.payee, address(system.channels), call_);
     }
 
-    function close(uint256 index, uint64 cumulativeNano) external {
-        bytes32 channelId = _pick(index);
-        uint64 claimedNano = _channels.channelOf(channelId).claimedNano;
-        ISessionChannels.Voucher memory voucher = _sign(channelId, uint64(bound(cumulativeNano, 0, 2e9)));
-        bytes memory signature = _signature(voucher);
-        vm.prank(_payee);
-        _channels.close(voucher, signature);
-        _book(channelId, _channels.channelOf(channelId).claimedNano - claimedNano);
+    function close(uint256 index, uint256 cumulativeNano) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
+        if (channel.state == ISessionChannels.ChannelState.Closed) return;
+        (ISessionChannels.Voucher memory voucher, bytes memory signature) =
+            _sign(channelId, uint64(bound(cumulativeNano, 0, channel.depositNano)));
+        bytes memory call_ = abi.encodeCall(ISessionChannels.close, (voucher, signature));
+        if (channel.payee != channel.payer) {
+            mustFail("INV-24", channel.payer, address(system.channels), call_);
+        }
+        vm.prank(channel.payee);
+        system.channels.close(voucher, signature);
     }
 
-    function startExit(uint256 index) external {
-        bytes32 channelId = _pick(index);
-        vm.prank(_payer);
-        _channels.startExit(channelId);
+    function startExit(uint256 index) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
+        bytes memory call_ = abi.encodeCall(ISessionChannels.startExit, (channelId));
+        if (channel.payee != channel.payer) {
+            mustFail("INV-24", channel.payee, address(system.channels), call_);
+        }
+        if (channel.state != ISessionChannels.ChannelState.Open) return;
+        vm.prank(channel.payer);
+        system.channels.startExit(channelId);
     }
 
-    function exit(uint256 index, uint256 elapsedSeconds) external {
-        vm.warp(block.timestamp + bound(elapsedSeconds, 0, 2 days));
-        _channels.exit(_pick(index));
-    }
-
-    function channelIdAt(uint256 index) external view returns (bytes32) {
-        return channelIds[index];
-    }
-
-    function channelCount() external view returns (uint256) {
-        return channelIds.length;
-    }
-
-    function _book(bytes32 channelId, uint256 amountNano) private {
-        paidNano[channelId] += amountNano;
-        totalPaidNano += amountNano;
+    function exit(uint256 index) external recorded {
+        if (store.channelCount() == 0) return;
+        bytes32 channelId = store.channelAt(index);
+        ISessionChannels.Channel memory channel = system.channels.channelOf(channelId);
+        if (channel.state != ISessionChannels.ChannelState.Closing || nowSeconds() < channel.exitAt) {
+            bytes memory call_ = abi.encodeCall(ISessionChannels.exit, (channelId));
+            mustFail("INV-24", channel.payer, address(system.channels), call_);
+            return;
+        }
+        system.channels.exit(channelId);
     }
 
     function _sign(bytes32 channelId, uint64 cumulativeNano)
         private
-        returns (ISessionChannels.Voucher memory voucher)
+        returns (ISessionChannels.Voucher memory voucher, bytes memory signature)
     {
-        if (cumulativeNano > largestVoucherNano[channelId]) {
-            largestVoucherNano[channelId] = cumulativeNano;
-        }
-        return ISessionChannels.Voucher({channelId: channelId, cumulativeNano: cumulativeNano});
+        store.noteVoucher(channelId, cumulativeNano);
+        voucher = ISessionChannels.Voucher({channelId: channelId, cumulativeNano: cumulativeNano});
+        address payer = system.channels.channelOf(channelId).payer;
+        signature = signWith(store.keyOf(payer), system.channels.hashVoucher(voucher));
     }
 
-    function _signature(ISessionChannels.Voucher memory voucher) private view returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_payerKey, _channels.hashVoucher(voucher));
-        return abi.encodePacked(r, s, v);
-    }
-
-    function _pick(uint256 index) private view returns (bytes32) {
-        return channelIds[index % channelIds.length];
+    function _stateOf(bytes32 channelId) private view returns (ISessionChannels.ChannelState) {
+        return system.channels.channelOf(channelId).state;
     }
 }
