@@ -18,9 +18,13 @@ import { createAuditStore } from "./audit/AuditStore.ts";
 import { readConfig } from "./config.ts";
 import { fetchTariffs } from "./planner/fetchTariffs.ts";
 import { defaultPolicy, policySchema } from "./policy/Policy.ts";
+import { followTasks } from "./tasks/followTasks.ts";
 import { recoverTasks } from "./tasks/recoverTasks.ts";
 import type { TaskContext } from "./tasks/TaskContext.ts";
 import { createTaskStore } from "./tasks/TaskStore.ts";
+
+/** How often late settlements and unclosed jobs are looked at. */
+const LOOK_EVERY_MS = 5_000;
 
 await runService(async () => {
   const config = readConfig();
@@ -71,11 +75,13 @@ await runService(async () => {
     apiToken: config.API_TOKEN,
     metrics: createMetrics({ service: "orchestrator" }),
   });
+  const follower = followTasks(context, { isRunning: runner.isRunning, everyMs: LOOK_EVERY_MS });
   closeWithGrace({
     logger,
     closers: {
       app: () => app.close(),
       tasks: () => runner.drain(),
+      follower: follower.stop,
       gateway: () => client.shutdown(),
       database: () => pool.end(),
     },

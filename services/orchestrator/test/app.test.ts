@@ -18,6 +18,7 @@ import type { z } from "zod";
 import { buildApp } from "../src/app.ts";
 import { createAuditStore } from "../src/audit/AuditStore.ts";
 import { type Policy, policySchema } from "../src/policy/Policy.ts";
+import { followTasks } from "../src/tasks/followTasks.ts";
 import { recoverTasks } from "../src/tasks/recoverTasks.ts";
 import type { TaskContext } from "../src/tasks/TaskContext.ts";
 import { createTaskStore } from "../src/tasks/TaskStore.ts";
@@ -271,6 +272,54 @@ describe("after a restart", () => {
     expect(await spentToday()).toBe(0n);
     expect(await recoverTasks(context)).toEqual({ recovered: 0, unclosed: 0 });
     expect((await get(app, `${taskId}/audit`)).isIntact).toBe(true);
+  });
+});
+
+describe("what a task leaves undone", () => {
+  it("a late settlement is recorded by itself, once, also by a process that knows only the store", async () => {
+    const { app, context, runner } = start({}, { settlementTimeoutMs: 0 });
+    const { taskId } = (await post(app, { goal: "late", maxSpendNano: credits })).json();
+    await expect.poll(async () => (await get(app, taskId)).jobId).not.toBeNull();
+    const { jobId } = await get(app, taskId);
+    const state = gateway.jobs.all.get(jobId);
+    if (state !== undefined) state.pollsUntilSettled = 4;
+    await runner.drain();
+    expect((await get(app, taskId)).status).toBe("completed");
+
+    const fresh = createClient({
+      gatewayUrl: gateway.url,
+      ca: gateway.ca,
+      deployment: testDeployment,
+      tenant: privateKeyToAccount(testTenantKey),
+    });
+    const follower = followTasks({ ...context, client: fresh }, { isRunning: () => false, everyMs: 20 });
+    try {
+      await expect.poll(async () => (await get(app, taskId)).status, { timeout: 5_000 }).toBe("settled");
+      await follower.sweep();
+    } finally {
+      await follower.stop();
+      await fresh.shutdown();
+    }
+    const trail = await get(app, `${taskId}/audit`);
+    expect(trail.isIntact).toBe(true);
+    expect(trail.records.filter(({ kind }: { kind: string }) => kind === "settled")).toHaveLength(1);
+  });
+
+  it("a job that could not be closed is closed later, and the budget gets back what was not spent", async () => {
+    const down: Client = { ...client, close: () => Promise.reject(new ProtocolError("store_unavailable")) };
+    const { app, context, runner } = start({}, { client: down });
+    gateway.echo = () => {
+      throw new ProtocolError("provider_error");
+    };
+    const { taskId } = (await post(app, { goal: "x", maxSpendNano: credits })).json();
+    await runner.drain();
+    expect((await get(app, taskId)).status).toBe("failed_resumable");
+    expect(await spentToday()).toBeGreaterThan(0n);
+    const follower = followTasks({ ...context, client }, { isRunning: () => false, everyMs: 60_000 });
+    await follower.stop();
+    const task = await get(app, taskId);
+    expect(gateway.jobs.all.get(task.jobId)?.status).toBe("closed");
+    expect(await spentToday()).toBe(0n);
   });
 });
 

@@ -14,6 +14,7 @@ export type TaskRunner = {
   /** Outputs of a task, while this process still holds them. */
   outputsOf(taskId: string): TaskOutputs | undefined;
   runningCount(): number;
+  isRunning(taskId: string): boolean;
   /** Resolves when no task is running. */
   drain(): Promise<void>;
 };
@@ -97,6 +98,7 @@ export function createTaskRunner(context: TaskContext, options: RunnerOptions): 
     },
     outputsOf: (taskId) => outputs.get(taskId),
     runningCount: () => running.size,
+    isRunning: (taskId) => running.has(taskId),
     async drain() {
       await Promise.all(running.values());
     },

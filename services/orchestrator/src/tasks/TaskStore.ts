@@ -29,6 +29,8 @@ export type TaskStore = {
   ): Promise<void>;
   /** Tasks an earlier process left: still running, or with a job that could not be closed yet. */
   findAbandoned(): Promise<Task[]>;
+  /** Tasks that wait for their settlement, or whose job could not be closed; the longest untouched first. */
+  findUnfinished(limit: number): Promise<Task[]>;
 };
 
 type Row = {
@@ -128,6 +130,16 @@ export function createTaskStore(pool: Pool, now: () => number = Date.now): TaskS
           WHERE status IN ('accepted', 'running')
              OR (status = 'failed_resumable' AND job IS NOT NULL AND NOT is_job_closed)
           ORDER BY created_at_ms LIMIT 1000`,
+      );
+      return rows.map(toTask);
+    },
+    async findUnfinished(limit) {
+      const { rows } = await pool.query<Row>(
+        `SELECT * FROM tasks
+          WHERE status = 'completed'
+             OR (status = 'failed_resumable' AND job IS NOT NULL AND NOT is_job_closed)
+          ORDER BY updated_at_ms LIMIT $1`,
+        [limit],
       );
       return rows.map(toTask);
     },

@@ -21,21 +21,29 @@ export async function closeJob(
   return status;
 }
 
-/** Waits for the chain; a settlement that takes longer than allowed leaves the task `completed`. */
+/** Makes a completed task `settled`. The trail comes first: after a crash it may say so twice, but never not at all. */
+export async function recordSettlement(
+  { audit, tasks }: TaskContext,
+  taskId: string,
+  { jobId, settlements }: JobStatus,
+): Promise<void> {
+  const listed: TaskSettlement[] = settlements.map(
+    ({ batchNumber, batchHash, transactionHash, blockNumber }) => ({
+      batchNumber: batchNumber.toString(),
+      batchHash,
+      transactionHash,
+      blockNumber: blockNumber.toString(),
+    }),
+  );
+  await audit.append(taskId, "settled", { jobId, settlements: listed });
+  await tasks.update(taskId, { status: "settled", settlements: listed });
+}
+
+/** Waits for the chain; a settlement that takes longer than allowed leaves the task `completed` for `followTasks`. */
 export async function awaitSettlement(context: TaskContext, taskId: string, job: Job): Promise<void> {
-  const { audit, client, logger, settlementTimeoutMs, tasks } = context;
+  const { client, logger, settlementTimeoutMs } = context;
   try {
-    const { settlements } = await client.settlement(job, { timeoutMs: settlementTimeoutMs });
-    const listed: TaskSettlement[] = settlements.map(
-      ({ batchNumber, batchHash, transactionHash, blockNumber }) => ({
-        batchNumber: batchNumber.toString(),
-        batchHash,
-        transactionHash,
-        blockNumber: blockNumber.toString(),
-      }),
-    );
-    await tasks.update(taskId, { status: "settled", settlements: listed });
-    await audit.append(taskId, "settled", { jobId: job.jobId, settlements: listed });
+    await recordSettlement(context, taskId, await client.settlement(job, { timeoutMs: settlementTimeoutMs }));
   } catch (error) {
     if (!(error instanceof ProtocolError) || error.code !== "not_settled") throw error;
     logger.warn({ taskId, jobId: job.jobId }, "the settlement is late");

@@ -1,9 +1,9 @@
 import { ProtocolError } from "@tac/protocol";
 import type { Job } from "@tac/sdk";
 import { closeJob } from "./finishTask.ts";
+import { importTaskJob } from "./importTaskJob.ts";
 import type { Task } from "./Task.ts";
 import type { TaskContext } from "./TaskContext.ts";
-import { taskHolder } from "./taskHolder.ts";
 
 /** The job takes no call any more, whatever it spent before. */
 const CLOSED_ALREADY: ReadonlySet<string> = new Set([
@@ -15,7 +15,7 @@ const CLOSED_ALREADY: ReadonlySet<string> = new Set([
 /**
  * Marks the tasks that an earlier process left running as `failed_resumable` and closes their jobs, so that their
  * locks are released. Prompts were in memory alone, so the caller has to send such a task again. A job that cannot be
- * closed now is tried again at the next start; gives the number of those.
+ * closed now is tried again later (`followTasks`); gives the number of those.
  */
 export async function recoverTasks(context: TaskContext): Promise<{ recovered: number; unclosed: number }> {
   let unclosed = 0;
@@ -26,7 +26,8 @@ export async function recoverTasks(context: TaskContext): Promise<{ recovered: n
   return { recovered: abandoned.length, unclosed };
 }
 
-async function recoverTask(context: TaskContext, task: Task): Promise<boolean> {
+/** Ends one such task; false when its job could not be closed now. */
+export async function recoverTask(context: TaskContext, task: Task): Promise<boolean> {
   const { audit, tasks } = context;
   const { taskId } = task;
   const job = importTaskJob(context, task);
@@ -50,10 +51,4 @@ async function closeAbandoned(context: TaskContext, task: Task, job: Job): Promi
     else context.logger.error({ err: error, taskId: task.taskId }, "an abandoned job could not be closed");
     return spentNano;
   }
-}
-
-function importTaskJob({ client, tenantPrivateKey }: TaskContext, task: Task): Job | null {
-  if (task.job === null || typeof task.job !== "object") return null;
-  const { privateKey } = taskHolder(tenantPrivateKey, task.taskId);
-  return client.importJob({ ...task.job, holderPrivateJwk: privateKey.export({ format: "jwk" }) });
 }
