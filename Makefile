@@ -6,7 +6,10 @@ SHELL := /bin/bash
 PNPM_VERSION := 10.33.0
 PNPM := .tools/node_modules/.bin/pnpm
 BIN := node_modules/.bin
+SLITHER_VERSION := 0.11.6
+SLITHER := .tools/venv/bin/slither
 NODE_TS := node --import tsx
+SOLHINT := contracts/node_modules/.bin/solhint --max-warnings 0 --disc --noPoster
 FORGE = $(shell $(NODE_TS) contracts/foundry.ts forge)
 
 .PHONY: help
@@ -61,7 +64,21 @@ reset: install ## stop the stack and forget its chain, databases and keys
 check: contracts ## lint, format and types
 	$(BIN)/biome ci --error-on-warnings .
 	$(FORGE) fmt --check
+	$(FORGE) lint --deny notes
+	$(SOLHINT) --config contracts/.solhint.json 'contracts/src/**/*.sol' 'contracts/script/**/*.sol'
+	$(SOLHINT) --config contracts/.solhint.interfaces.json 'contracts/src/{interfaces,types}/*.sol'
+	$(NODE_TS) contracts/scripts/checkTrees.ts
 	$(PNPM) --recursive --workspace-concurrency=2 exec tsc --noEmit -p .
+
+.PHONY: slither
+slither: contracts $(SLITHER) ## static analysis of the contracts; installs slither from PyPI into .tools, needs Python 3.9
+	mkdir -p .tools/slither
+	PATH="$(dir $(FORGE)):$$PATH" FOUNDRY_OUT=.tools/slither/out FOUNDRY_CACHE_PATH=.tools/slither/cache \
+		$(SLITHER) . --config-file contracts/slither.config.json --foundry-out-directory .tools/slither/out
+
+$(SLITHER):
+	python3 -m venv .tools/venv
+	.tools/venv/bin/pip install --quiet --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)
 
 .PHONY: format
 format: install ## format everything
@@ -69,10 +86,9 @@ format: install ## format everything
 	$(FORGE) fmt
 
 .PHONY: test
-test: check ## lint, types, contracts, services, and the whole system end to end
+test: check ## lint, types, and the tests of contracts, SDKs and services
 	$(FORGE) test
 	$(BIN)/vitest run
-	$(BIN)/vitest run --config vitest.e2e.config.ts
 
 .PHONY: test-contracts
 test-contracts: contracts ## the contracts' tests alone

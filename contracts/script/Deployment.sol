@@ -117,6 +117,8 @@ abstract contract Deployment {
     function _create2(bytes memory initCode) internal returns (address deployed) {
         deployed = _create2AddressOf(initCode);
         if (deployed.code.length != 0) return deployed;
+        // The deployer has no ABI: it takes salt and code as they are.
+        // solhint-disable-next-line avoid-low-level-calls
         (bool succeeded, bytes memory answer) = CREATE2_DEPLOYER.call(abi.encodePacked(bytes32(0), initCode));
         if (!succeeded || answer.length != 20) revert Deployment_Create2Failed();
         // forge-lint: disable-next-line(unsafe-typecast)

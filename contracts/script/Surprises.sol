@@ -3,6 +3,9 @@ pragma solidity 0.8.30;
 
 import {Script, console} from "forge-std/Script.sol";
 
+// Printing is what a script is for.
+// solhint-disable no-console
+
 /// @notice Collects what differs from what was expected, so that one run names all of it.
 abstract contract Surprises is Script {
     uint256 private _factCount;

@@ -29,6 +29,8 @@ contract CapabilityAuthority is ICapabilityAuthority, EIP712 {
     mapping(bytes32 jobId => uint40 revokedAt) private _jobRevokedAt;
     /// @dev Ascending. All of them are kept, because a later one must not move the moment at which an earlier one
     /// already revoked a capability.
+    // `push` fills it, through a reference.
+    // slither-disable-next-line uninitialized-state
     mapping(address tenant => uint256[] revokedAt) private _allRevokedAt;
     /// @dev Kept after removal, because receipts are checked against the term in which they were signed.
     mapping(address gateway => Term) private _terms;

@@ -107,6 +107,7 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
     ) external nonReentrant whenNotPaused returns (uint128 amountNano) {
         // A permit someone else has already submitted fails here and yet has left the allowance; if it has not, the
         // transfer reverts with the asset's own error.
+        // solhint-disable-next-line no-empty-blocks
         try IERC20Permit(asset).permit(msg.sender, address(this), assets, deadline, v, r, s) {} catch {}
         return _deposit(assets, tenant);
     }

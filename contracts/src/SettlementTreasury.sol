@@ -86,8 +86,12 @@ contract SettlementTreasury is ISettlementTreasury {
             Terms memory terms = _terms(totalNano);
             ChargeBuffer charges = ChargeBufferLib.create(lines.length);
             bytes memory verdicts = _screen(lines, terms, charges);
+            // This `send` is ChargeBufferLib's, which passes a revert on; it sends no ether.
+            // solhint-disable-next-line check-send-result
             charges.send(vault, windowStart);
             _book(lines, terms, charges, verdicts, book);
+            // The vault is the only contract called, and it calls nobody.
+            // solhint-disable-next-line reentrancy
             if (book.feeNano != 0) feesPayable += book.feeNano.toUint128();
         }
         emit BatchSettled(
@@ -245,6 +249,8 @@ contract SettlementTreasury is ISettlementTreasury {
     }
 
     function _terms(uint128 totalNano) private view returns (Terms memory terms) {
+        // UsageReceipts and the vault have looked at the pause.
+        // slither-disable-next-line unused-return
         (uint16 feeBps, uint64 providerCapNano, uint32 capWindowSeconds,) =
             IParamGovernor(governor).settlementParams();
         return Terms({
@@ -263,6 +269,8 @@ contract SettlementTreasury is ISettlementTreasury {
     }
 
     function _wholeAssetUnits(uint128 amountNano) private view returns (uint128) {
+        // Rounding down, not a draw of lots.
+        // slither-disable-next-line weak-prng
         return amountNano - amountNano % uint128(ICreditVault(vault).nanoPerAssetUnit());
     }
 

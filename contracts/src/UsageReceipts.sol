@@ -117,7 +117,9 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
     }
 
     /// @inheritdoc IUsageReceipts
+    // The name is EIP-2612's.
     // forge-lint: disable-next-line(mixed-case-function)
+    // solhint-disable-next-line func-name-mixedcase
     function DOMAIN_SEPARATOR() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
@@ -163,6 +165,8 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
     /// @dev Calls `settle`. Both members of a Line fill their word, so the lines are copied as they came, where the
     /// compiler would decode and encode each: 120 gas a line.
     function _settle(bytes32 batchHash, BatchHeader calldata header, Line[] calldata lines) private {
+        // What is written twice are two halves, offset and length.
+        // slither-disable-next-line write-after-write
         bytes calldata encodedLines;
         assembly ("memory-safe") {
             encodedLines.offset := lines.offset
@@ -176,6 +180,8 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
             SETTLE_LINES_OFFSET,
             lines.length
         );
+        // `settle` answers nothing; its revert is passed on.
+        // slither-disable-next-line unused-return
         treasury.functionCall(bytes.concat(head, encodedLines));
     }
 
