@@ -20,6 +20,8 @@ export type StreamTerms = DeliveryTerms & {
   abort: () => void;
 };
 
+const AFTER_CLOSING_MS = 500;
+
 /**
  * Passes a provider's stream on, event by event, and charges what was delivered when it ends, however it ends:
  * - to the end: the counts settle, and the closing event is delivered after the charge is committed;
@@ -71,9 +73,9 @@ export class StreamDelivery {
           this.#meter.delivered(text);
           this.#checkpoint.note(() => ({ units: this.#metered(), responseHash: this.#responseHash() }));
         }
-        if (this.#outcome === "complete" && this.#closing !== null) this.#record(this.#closing);
       } catch (cause) {
-        if (!isHangUp(this.#terms.signal)) {
+        if (this.#closing !== null) this.#outcome = "complete";
+        else if (!isHangUp(this.#terms.signal)) {
           failure = toProviderError(cause, this.#terms.signal);
           this.#outcome = "provider_broke_off";
         }
@@ -82,6 +84,7 @@ export class StreamDelivery {
         failure = Errors.fromCode("provider_error", { detail: "The provider's stream was empty." });
       }
       hasEnded = true;
+      if (this.#outcome === "complete" && this.#closing !== null) this.#record(this.#closing);
       await this.#end();
       if (failure !== null && this.#deliveredBytes === 0) throw failure;
       const last = this.#lastEvent(failure);
@@ -96,13 +99,12 @@ export class StreamDelivery {
   }
 
   async *#blocks(): AsyncGenerator<{ block: Buffer; text: bigint }> {
-    const blocks = new SseBlocks();
-    for await (const chunk of this.#answer.body as AsyncIterable<Buffer>) {
-      for (const block of blocks.push(chunk)) {
+    for await (const blocks of this.#chunks()) {
+      for (const block of blocks) {
         const verdict = this.#meter.read(block);
         if (verdict.report !== null) this.#report = parseReport(this.#deps, verdict.report);
-        if (verdict.isEnd) this.#closing = block;
-        if (verdict.isEnd || !verdict.deliver) continue;
+        if (verdict.isEnd) this.#endSoon(block);
+        if (this.#closing !== null || !verdict.deliver) continue;
         if (verdict.textBytes > 0n && this.#isHoldUsedUp()) {
           this.#outcome = "hold_exhausted";
           this.#terms.abort();
@@ -112,6 +114,21 @@ export class StreamDelivery {
       }
     }
     this.#outcome = "complete";
+  }
+
+  async *#chunks(): AsyncGenerator<Buffer[]> {
+    const blocks = new SseBlocks();
+    for await (const chunk of this.#answer.body as AsyncIterable<Buffer>) yield blocks.push(chunk);
+    const last = blocks.end();
+    if (last !== null) yield [last];
+  }
+
+  /** After its closing event a provider may still send its report, but not keep the caller waiting. */
+  #endSoon(closing: Buffer): void {
+    this.#closing ??= closing;
+    const { body } = this.#answer;
+    const timer = setTimeout(() => body.destroy(), AFTER_CLOSING_MS);
+    body.once("close", () => clearTimeout(timer));
   }
 
   /** An event with text is at least one token, so more of them than tokens were held for means the hold is spent. */

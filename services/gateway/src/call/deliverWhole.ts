@@ -56,8 +56,8 @@ export async function deliverWhole(
 function tokensOf(wanted: WantedCall, body: Buffer): TokenCounts {
   if (wanted.kind === "http") return { inputTokens: 0n, cachedInputTokens: 0n, outputTokens: 0n };
   const answer = parseAnswer(body);
-  const usage = readUsage(answer);
-  if (usage !== null) return wanted.kind === "embeddings" ? { ...usage, outputTokens: 0n } : usage;
+  const usage = readUsage(wanted.kind, answer);
+  if (usage !== null) return usage;
   return {
     inputTokens: estimateTokens(wanted.inputBytes),
     cachedInputTokens: 0n,
@@ -66,12 +66,14 @@ function tokensOf(wanted: WantedCall, body: Buffer): TokenCounts {
 }
 
 function parseAnswer(body: Buffer): JsonObject {
+  let answer: unknown;
   try {
-    const answer: unknown = JSON.parse(body.toString("utf8"));
-    if (isJsonObject(answer)) return answer;
-  } catch (cause) {
-    throw Errors.fromCode("provider_error", { detail: "The provider's answer is not JSON.", cause });
+    answer = JSON.parse(body.toString("utf8"));
+  } catch {
+    // The parser's own message quotes the answer, which belongs into no log.
+    throw Errors.fromCode("provider_error", { detail: "The provider's answer is not JSON." });
   }
+  if (isJsonObject(answer)) return answer;
   throw Errors.fromCode("provider_error", { detail: "The provider's answer is not a JSON object." });
 }
 

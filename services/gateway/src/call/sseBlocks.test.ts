@@ -21,9 +21,21 @@ test("events come out whole and unchanged, however the stream was cut", () => {
       );
       expect(seen.join("")).toBe(blocks.join(""));
       expect(seen).toEqual(blocks);
-      expect(splitter.rest()).toHaveLength(0);
+      expect(splitter.end()).toBeNull();
     }),
   );
+});
+
+test("the end of a stream ends its last event", () => {
+  const splitter = new SseBlocks();
+  expect(splitter.push(Buffer.from("data: a\n\ndata: [DONE]\n")).map(String)).toEqual(["data: a\n\n"]);
+  expect(String(splitter.end())).toBe("data: [DONE]\n\n");
+});
+
+test("a megabyte in single bytes is searched once, not once for each byte, which would take minutes", () => {
+  const splitter = new SseBlocks();
+  for (const byte of Buffer.alloc(1024 * 1024, "a\n")) splitter.push(Buffer.of(byte));
+  expect(splitter.end()).toHaveLength(1024 * 1024 + 1);
 });
 
 test("an event without end is not waited for forever", () => {

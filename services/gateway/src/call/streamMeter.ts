@@ -44,7 +44,7 @@ export class StreamMeter {
         }
         const chunk = parseChunk(payload);
         if (chunk === null) return;
-        this.#usage = readUsage(chunk) ?? this.#usage;
+        this.#usage = readUsage("chat", chunk) ?? this.#usage;
         const choices = Array.isArray(chunk.choices) ? (chunk.choices as unknown[]) : [];
         isUsageOnly = choices.length === 0 && isJsonObject(chunk.usage);
         for (const choice of choices) if (isJsonObject(choice)) text += textBytes(choice.delta);

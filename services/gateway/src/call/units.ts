@@ -5,19 +5,23 @@ import { count, isJsonObject, type JsonObject } from "./json.ts";
 /** Token counts out of a provider's answer; null when it reported none. */
 export type TokenCounts = { inputTokens: bigint; cachedInputTokens: bigint; outputTokens: bigint };
 
-/** The `usage` object of OpenAI chat and embedding answers. Cached tokens are taken out of the prompt's count. */
-export function readUsage(answer: JsonObject): TokenCounts | null {
+/**
+ * The `usage` object of OpenAI chat and embedding answers, null unless every count the kind has is there. Cached
+ * tokens are taken out of the prompt's count.
+ */
+export function readUsage(kind: Tariff.Kind, answer: JsonObject): TokenCounts | null {
   const { usage } = answer;
   if (!isJsonObject(usage)) return null;
   const prompt = count(usage.prompt_tokens);
-  if (prompt === null) return null;
+  const output = kind === "embeddings" ? 0n : count(usage.completion_tokens);
+  if (prompt === null || output === null) return null;
   const details = usage.prompt_tokens_details;
   const reportedCached = isJsonObject(details) ? (count(details.cached_tokens) ?? 0n) : 0n;
   const cached = least(reportedCached, prompt);
   return {
     inputTokens: prompt - cached,
     cachedInputTokens: cached,
-    outputTokens: count(usage.completion_tokens) ?? 0n,
+    outputTokens: output,
   };
 }
 

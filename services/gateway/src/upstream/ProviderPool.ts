@@ -79,7 +79,16 @@ export function toProviderError(cause: unknown, signal: AbortSignal): unknown {
     cause instanceof undiciErrors.HeadersTimeoutError ||
     cause instanceof undiciErrors.BodyTimeoutError ||
     cause instanceof undiciErrors.ConnectTimeoutError;
-  if (isTimeout) return Errors.fromCode("provider_timeout", { cause });
+  if (isTimeout) return Errors.fromCode("provider_timeout", { cause: nameOf(cause) });
   if (signal.aborted) return cause;
-  return Errors.fromCode("provider_error", { detail: "The provider broke off the exchange.", cause });
+  return Errors.fromCode("provider_error", {
+    detail: "The provider broke off the exchange.",
+    cause: nameOf(cause),
+  });
+}
+
+/** What is said about the failure: an HTTP parser's error carries the bytes it could not parse, which are an answer. */
+function nameOf(cause: unknown): Error {
+  if (!(cause instanceof Error)) return new Error("unknown failure");
+  return new Error("code" in cause ? `${cause.name} ${String(cause.code)}` : cause.name);
 }
