@@ -2,6 +2,9 @@ import { Errors, Pricing, type Tariff } from "@tac/protocol";
 import { greatest, least } from "./bigints.ts";
 import type { WantedCall } from "./wanted.ts";
 
+/** Amounts are stored in 64 bits with a sign. */
+const LARGEST_STORED_NANO = 2n ** 63n - 1n;
+
 /** What a call can cost at most (`holdNano`) and the least hold it can run on (`floorNano`). */
 export type Bound = { holdNano: bigint; floorNano: bigint };
 
@@ -21,7 +24,8 @@ export type BoundTerms = {
  * Errors: `over_max_cost`, `cost_unbounded`, `invalid_request`.
  */
 export function boundOf(wanted: WantedCall, terms: BoundTerms): Bound {
-  const { model, maxCostNano } = terms;
+  const { model } = terms;
+  const maxCostNano = least(terms.maxCostNano, LARGEST_STORED_NANO);
   if (wanted.maxOutputTokens !== null) {
     refuseOverModelLimit(wanted, model);
     const holdNano = worstCostNano(wanted, terms, wanted.maxOutputTokens);

@@ -19,6 +19,11 @@ const boundedFields = new Set(
    prompt_cache_key metadata response_format tools tool_choice parallel_tool_calls functions function_call
    reasoning_effort verbosity best_of`.split(/\s+/),
 );
+const boundedMessageFields = new Set(
+  `role content name refusal tool_calls tool_call_id function_call reasoning_content reasoning annotations
+   prefix`.split(/\s+/),
+);
+/** A part's text is in the field its type names; whatever else it brings could be content by reference. */
 const textParts = new Set(["text", "refusal"]);
 const MAX_CHOICES = 128n;
 
@@ -32,12 +37,16 @@ export function readChatTerms(body: JsonObject): ChatTerms {
   }
   refuseUnboundedMessages(body.messages);
   refuseUnboundedTools(body.tools);
-  const { stream_options: streamOptions } = body;
+  const { stream, stream_options: streamOptions } = body;
+  if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
+    // A provider may read it as true, and stream an answer that nobody would pay for.
+    throw Errors.fromCode("invalid_request", { param: "stream", detail: "stream must be true or false." });
+  }
   return {
     choices: choicesOf(body),
     maxOutputTokens: maxOutputOf(body),
     outputField: body.max_completion_tokens === undefined ? "max_tokens" : "max_completion_tokens",
-    stream: body.stream === true,
+    stream: stream === true,
     wantsUsage: isJsonObject(streamOptions) && streamOptions.include_usage === true,
   };
 }
@@ -75,13 +84,27 @@ function refuseUnboundedMessages(messages: unknown): void {
     if (!isJsonObject(message)) {
       throw Errors.fromCode("invalid_request", { param: "messages", detail: "A message must be an object." });
     }
-    if (!Array.isArray(message.content)) continue;
-    for (const part of message.content as unknown[]) {
-      if (!isJsonObject(part) || !textParts.has(String(part.type))) {
-        throw unbounded("messages", "Only text parts have a cost that the body's bytes bound.");
+    for (const [field, value] of Object.entries(message)) {
+      if (value !== null && !boundedMessageFields.has(field)) {
+        throw unbounded("messages", `The cost of a message's ${field} has no bound here.`);
       }
     }
+    refuseUnboundedContent(message.content);
   }
+}
+
+function refuseUnboundedContent(content: unknown): void {
+  if (content === undefined || content === null || typeof content === "string") return;
+  if (Array.isArray(content) && content.every(isTextPart)) return;
+  throw unbounded("messages", "Only text parts have a cost that the body's bytes bound.");
+}
+
+function isTextPart(part: unknown): boolean {
+  if (!isJsonObject(part) || typeof part.type !== "string" || !textParts.has(part.type)) return false;
+  const { type } = part;
+  return Object.entries(part).every(
+    ([field, value]) => value === null || field === "type" || (field === type && typeof value === "string"),
+  );
 }
 
 function refuseUnboundedTools(tools: unknown): void {
