@@ -193,6 +193,27 @@ describe("an idempotency key", () => {
   });
 });
 
+test("a charge that the store rejects takes no other with it", async () => {
+  const job = await harness.openJob();
+  const writer = new FeedWriter(harness.pool, gatewayAddress);
+  const [good] = await Promise.all([job.by.send(job.chat())]);
+  expect(good.status).toBe(200);
+  const usage = (await feedOf(harness.pool, job.jobId)).find(({ kind }) => kind === "usage");
+  if (usage?.kind !== "usage") throw new Error("no usage event");
+  const { receipt, receiptSignature } = usage.body;
+  const capture = (status: number) => {
+    const ended = { receipt: { ...receipt, receiptId: hex32() }, receiptSignature };
+    const answer = { status, headers: {}, body: null };
+    return writer.capture(
+      { kind: "usage", body: { ...usage.body, ...ended } },
+      { ...ended, outcome: "complete", answer },
+    );
+  };
+  // The first goes alone; the others wait for it and share a batch. None of the calls is open, which is no failure.
+  const outcomes = await Promise.allSettled([capture(200), capture(200), capture(1_000_000), capture(200)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+});
+
 test("several writers share one feed without a gap, and lose nothing", async () => {
   const job = await harness.openJob();
   const writers = Array.from({ length: 3 }, () => new FeedWriter(harness.pool, gatewayAddress));

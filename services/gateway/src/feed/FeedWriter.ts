@@ -1,4 +1,4 @@
-import { type Pool, type Transaction, withTransaction } from "@tac/kit";
+import { isStoreUnavailable, type Pool, type Transaction, withTransaction } from "@tac/kit";
 import type { FeedEvent } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { type Capture, toRow } from "../ledger/Capture.ts";
@@ -57,10 +57,16 @@ export class FeedWriter {
         else await this.#writeUsage(batch.filter(isUsage));
       } catch (error) {
         this.#head = null;
-        for (const { fail } of batch) fail(error);
+        if (batch.length > 1 && !isStoreUnavailable(error)) await this.#writeEach(batch.filter(isUsage));
+        else for (const { fail } of batch) fail(error);
       }
     }
     this.#isWriting = false;
+  }
+
+  /** One charge that the store rejects must not keep the others of its batch from being made. */
+  async #writeEach(batch: readonly UsageTask[]): Promise<void> {
+    for (const task of batch) await this.#writeUsage([task]).catch(task.fail);
   }
 
   #next(): Task[] {
