@@ -11,6 +11,9 @@ import { addReceiptRoutes } from "./routes/receipts.ts";
 
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
 /** The gateway's HTTP interface over its dependencies; it listens nowhere yet. */
 export async function buildApp(deps: Deps): Promise<App> {
   const { logger, metrics, nonces, rateLimits, tls } = deps;
@@ -22,11 +25,20 @@ export async function buildApp(deps: Deps): Promise<App> {
     service: "gateway",
     logger,
     metrics,
+    servesMetrics: false,
     checks: {
       store: () => deps.pool.query("SELECT 1"),
       chain: async () => deps.assertChainFresh(),
     },
     ...(tls === null ? {} : { https: { cert: tls.cert, key: tls.key, minVersion: "TLSv1.3" as const } }),
+  });
+
+  // Whoever sends a request slowly holds a connection before any rate limit can count it.
+  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
+  app.server.requestTimeout = REQUEST_TIMEOUT_MS;
+  app.addHook("preClose", async () => {
+    const timer = setTimeout(() => deps.running.breakOffAll(), deps.shutdownGraceMs).unref();
+    app.server.once("close", () => clearTimeout(timer));
   });
 
   await app.register(rateLimit, {

@@ -48,6 +48,11 @@ const shape = {
     .optional()
     .describe("a name of letters, digits, dots and dashes, unique among the replicas"),
   USAGE_AUTH_LIFETIME_SECONDS: positive(600, "seconds, at most 3600").pipe(z.number().max(3600)),
+  /** GET /metrics has a listener of its own; without a port nothing is served. */
+  METRICS_HOST: configFields.host,
+  METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional().describe("the port of GET /metrics"),
+  /** Below the ten seconds after which a closing service is ended. */
+  SHUTDOWN_GRACE_MS: positive(7_000, "how long running calls may go on at the end, in milliseconds"),
   REVOCATION_POLL_MS: positive(1_000, "milliseconds between two looks at the chain"),
   /** Calls are refused when the chain could not be read for longer. */
   CHAIN_MAX_AGE_MS: positive(5_000, "milliseconds"),

@@ -29,6 +29,8 @@ export type GatewaySettings = {
   tariffUrl: string;
   tariffSigners: readonly Address[];
   usageAuthLifetimeSeconds: number;
+  /** How long running calls may go on once closing has begun. */
+  shutdownGraceMs: number;
   upstreamTimeoutMs: number;
   revocationPollMs: number;
   chainMaxAgeMs: number;
@@ -131,6 +133,7 @@ export async function createGateway(
     tariffSigners: settings.tariffSigners,
     tariffUrl: settings.tariffUrl,
     usageAuthLifetimeSeconds: settings.usageAuthLifetimeSeconds,
+    shutdownGraceMs: settings.shutdownGraceMs,
     rateLimits: settings.rateLimits,
     tls: settings.tls,
   });

@@ -38,6 +38,8 @@ export type Deps = {
   tariffSigners: readonly Address[];
   tariffUrl: string;
   usageAuthLifetimeSeconds: number;
+  /** How long running calls may go on once closing has begun; then they end with what was delivered. */
+  shutdownGraceMs: number;
   rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
   tls: { cert: string | Buffer; key: string | Buffer } | null;
 };

@@ -16,6 +16,7 @@ import { createViemChain } from "./chain/viemChain.ts";
 import { readConfig } from "./config.ts";
 import { createGateway } from "./createGateway.ts";
 import { loadPeers } from "./feed/loadPeers.ts";
+import { serveMetrics } from "./metricsServer.ts";
 import { loadProviders } from "./upstream/Provider.ts";
 
 await runService(async () => {
@@ -50,6 +51,7 @@ await runService(async () => {
       tariffUrl: config.TARIFF_URL,
       tariffSigners: config.TARIFF_SIGNERS,
       usageAuthLifetimeSeconds: config.USAGE_AUTH_LIFETIME_SECONDS,
+      shutdownGraceMs: config.SHUTDOWN_GRACE_MS,
       upstreamTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
       revocationPollMs: config.REVOCATION_POLL_MS,
       chainMaxAgeMs: config.CHAIN_MAX_AGE_MS,
@@ -78,9 +80,16 @@ await runService(async () => {
   );
   await gateway.start();
   await gateway.app.listen({ host: config.HOST, port: config.PORT });
+  const { METRICS_HOST: host, METRICS_PORT: port } = config;
+  const metricsServer = port === undefined ? null : await serveMetrics(metrics, { host, port });
   logger.info({ url: config.PUBLIC_URL, replicaId: config.replicaId }, "the gateway listens");
   closeWithGrace({
     logger,
-    closers: { server: () => gateway.app.close(), background: gateway.stop, store: () => pool.end() },
+    closers: {
+      server: () => gateway.app.close(),
+      metrics: async () => metricsServer?.close(),
+      background: gateway.stop,
+      store: () => pool.end(),
+    },
   });
 });

@@ -61,6 +61,7 @@ export const createApp = ({
   problemEverywhere = false,
   checks = {},
   checkDeadlineMs = 2_000,
+  servesMetrics = true,
   https,
 }: {
   service: string;
@@ -71,6 +72,8 @@ export const createApp = ({
   problemEverywhere?: boolean;
   checks?: Readonly<Record<string, HealthCheck>>;
   checkDeadlineMs?: number;
+  /** False: `GET /metrics` is served elsewhere, because strangers reach this listener. */
+  servesMetrics?: boolean;
   /** TLS settings; absent: plain HTTP. */
   https?: ServerOptions;
 }): App => {
@@ -117,9 +120,11 @@ export const createApp = ({
   });
 
   addHealthRoutes(app, { service, checks, deadlineMs: checkDeadlineMs });
-  app.get("/metrics", async (_request, reply) => {
-    reply.type(metrics.registry.contentType);
-    return metrics.registry.metrics();
-  });
+  if (servesMetrics) {
+    app.get("/metrics", async (_request, reply) => {
+      reply.type(metrics.registry.contentType);
+      return metrics.registry.metrics();
+    });
+  }
   return app;
 };

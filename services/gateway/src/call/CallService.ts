@@ -10,6 +10,7 @@ import type { ChargeDeps } from "./chargeCall.ts";
 import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
 import { forwardCall } from "./forwardCall.ts";
 import { type FirstCall, firstCallOf } from "./idempotency.ts";
+import { primedEvents } from "./primedEvents.ts";
 import type { RunningCalls } from "./RunningCalls.ts";
 import { routeCall } from "./routeCall.ts";
 import { StreamDelivery } from "./StreamDelivery.ts";
@@ -49,7 +50,14 @@ export type IncomingCall = {
 export type CallAnswer =
   | ({ kind: "whole" } & WholeAnswer)
   | ({ kind: "replayed" } & WholeAnswer)
-  | { kind: "stream"; status: number; headers: Record<string, string>; events: AsyncGenerator<Buffer> };
+  | {
+      kind: "stream";
+      status: number;
+      headers: Record<string, string>;
+      events: AsyncIterable<Buffer>;
+      /** Aborts when the exchange with the provider was broken off. */
+      brokenOff: AbortSignal;
+    };
 
 /** The path of a call: bound, hold, forward, meter, capture. */
 export class CallService {
@@ -122,8 +130,8 @@ export class CallService {
       const headers = answerHeaders(call, answer, "text/event-stream; charset=utf-8");
       const streamTerms = { ...terms, headers, abort: () => upstream.abort() };
       const delivery = new StreamDelivery(this.#deps, call, incoming.wanted, answer, streamTerms);
-      const events = await primed(delivery.events(), finished);
-      return { kind: "stream", status: answer.status, headers, events };
+      const events = await primedEvents(delivery.events(), finished);
+      return { kind: "stream", status: answer.status, headers, events, brokenOff: signal };
     } catch (error) {
       finished();
       await releaseCall(this.#deps.pool, call.callId, reasonOf(error, incoming.hangUp));
@@ -134,10 +142,10 @@ export class CallService {
   /** Ties the exchange to its caller and its deadline; the returned function unties it when the call has ended. */
   #begin(call: AdmittedCall, hangUp: AbortSignal, upstream: AbortController): () => void {
     const { running, settings } = this.#deps;
-    const ended = running.add(call.callId);
     const onHangUp = (): void => upstream.abort();
-    const onDeadline = (): void => upstream.abort(new DOMException("The call took too long", "TimeoutError"));
-    const timer = setTimeout(onDeadline, settings.deadlineMs);
+    const breakOff = (): void => upstream.abort(new DOMException("The call took too long", "TimeoutError"));
+    const ended = running.add(call.callId, breakOff);
+    const timer = setTimeout(breakOff, settings.deadlineMs);
     if (hangUp.aborted) onHangUp();
     else hangUp.addEventListener("abort", onHangUp, { once: true });
     return () => {
@@ -152,22 +160,6 @@ export class CallService {
     if (reportsUsage === "none") return null;
     return job.capability.countersigned && reportsUsage === "emit" ? this.#deps.settings.reportWaitMs : 0;
   }
-}
-
-/** Pulls the first event, so that a failure before any delivery is still an HTTP error and not a broken stream. */
-async function primed(events: AsyncGenerator<Buffer>, finished: () => void): Promise<AsyncGenerator<Buffer>> {
-  const first = await events.next();
-  async function* rest(): AsyncGenerator<Buffer> {
-    try {
-      if (!first.done) yield first.value;
-      yield* events;
-    } finally {
-      // Also ends the delivery when the caller hung up before it asked for a second event.
-      await events.return(undefined);
-      finished();
-    }
-  }
-  return rest();
 }
 
 function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {

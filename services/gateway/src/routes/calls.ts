@@ -16,6 +16,9 @@ const executeSchema = z.strictObject({
   input: z.custom<JsonObject>(isJsonObject, "expected an object"),
 });
 
+/** How long a caller may take to read the last event of a stream that was broken off. */
+const LAST_EVENT_MS = 5_000;
+
 type Reader = (body: JsonObject, byteCount: number, request: FastifyRequest) => WantedCall;
 
 /** Every route that spends goes through `handle`: one gate, whatever the shape of the body. */
@@ -41,21 +44,18 @@ export function addCallRoutes(
   };
 
   const handle = (read: Reader) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const hangUp = hangUpOf(reply);
     const caller = await deps.authenticator.authenticate(request, "spend");
     await limitJob(request, reply, caller.job.jobId);
     const bytes = bodyBytes(request.body);
     const wanted = read(parseJsonObject(bytes), bytes.length, request);
     const idempotencyKey = idempotencyKeyOf(request);
-    const hangUp = new AbortController();
-    reply.raw.once("close", () => {
-      if (!reply.raw.writableFinished) hangUp.abort();
-    });
     const answer = await deps.calls.run({
       caller,
       wanted,
       bodyBytes: bytes,
       idempotencyKey,
-      hangUp: hangUp.signal,
+      hangUp,
     });
     return send(reply, answer);
   };
@@ -93,9 +93,30 @@ function send(reply: FastifyReply, answer: CallAnswer): FastifyReply {
       const events = Readable.from(answer.events, { objectMode: true, highWaterMark: 1 });
       // A charge that fails after the caller hung up has nobody left to hear of it; recovery ends that call.
       events.on("error", (error) => reply.log.error({ err: error }, "a stream did not end cleanly"));
+      endUnread(events, answer.brokenOff);
       return reply.code(answer.status).headers(answer.headers).send(events);
     }
   }
+}
+
+/** Aborts when the caller hangs up, also when that was before anybody looked. */
+function hangUpOf(reply: FastifyReply): AbortSignal {
+  const hangUp = new AbortController();
+  const onClose = (): void => {
+    if (!reply.raw.writableFinished) hangUp.abort();
+  };
+  if (reply.raw.destroyed) onClose();
+  else reply.raw.once("close", onClose);
+  return hangUp.signal;
+}
+
+/** A caller who reads nothing more cannot keep a call open beyond its end. */
+function endUnread(events: Readable, brokenOff: AbortSignal): void {
+  const end = (): void => {
+    setTimeout(() => events.destroy(), LAST_EVENT_MS).unref();
+  };
+  if (brokenOff.aborted) end();
+  else brokenOff.addEventListener("abort", end, { once: true });
 }
 
 function idempotencyKeyOf(request: FastifyRequest): string | null {

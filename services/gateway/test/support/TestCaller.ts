@@ -18,6 +18,8 @@ export type Sent = {
 
 export type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
 
+export type CallerConnection = { connectUrl?: string; session?: Buffer | undefined };
+
 /** A client with one TLS 1.3 connection of its own and a holder key. */
 export class TestCaller {
   readonly holder: ReturnType<typeof HolderKey.generate>;
@@ -26,17 +28,26 @@ export class TestCaller {
   #exporter: Buffer | null = null;
   #nonce = "";
   lastProof = "";
+  /** TLS session ticket that the server gave. */
+  lastSession: Buffer | undefined;
+  isResumed = false;
 
-  constructor(url: string, ca: string, holder = HolderKey.generate()) {
+  /** `connectUrl` is where a replica really listens, when that is not the URL that proofs name. */
+  constructor(
+    url: string,
+    ca: string,
+    holder = HolderKey.generate(),
+    { connectUrl = url, session }: CallerConnection = {},
+  ) {
     this.#url = url;
     this.holder = holder;
-    this.#client = new Client(url, {
+    this.#client = new Client(connectUrl, {
       pipelining: 1,
-      ...(url.startsWith("https:") ? { connect: this.#connector(ca) } : {}),
+      ...(connectUrl.startsWith("https:") ? { connect: this.#connector(ca, session) } : {}),
     });
   }
 
-  #connector(ca: string): buildConnector.connector {
+  #connector(ca: string, session: Buffer | undefined): buildConnector.connector {
     return (options, callback) => {
       const socket: TLSSocket = connect({
         host: options.hostname,
@@ -44,9 +55,14 @@ export class TestCaller {
         ca,
         minVersion: "TLSv1.3",
         ALPNProtocols: ["http/1.1"],
+        ...(session === undefined ? {} : { session }),
+      });
+      socket.on("session", (ticket: Buffer) => {
+        this.lastSession = ticket;
       });
       socket.once("error", (error) => callback(error, null));
       socket.once("secureConnect", () => {
+        this.isResumed = socket.isSessionReused();
         this.#exporter = socket.exportKeyingMaterial(32, Constants.EXPORTER_LABEL, Buffer.alloc(0));
         callback(null, socket);
       });

@@ -11,7 +11,7 @@ import { auditJob } from "../../src/ledger/auditJob.ts";
 import { makeCertificate } from "./certificates.ts";
 import { FakeChain } from "./FakeChain.ts";
 import { hex32 } from "./hex32.ts";
-import { TestCaller } from "./TestCaller.ts";
+import { type CallerConnection, TestCaller } from "./TestCaller.ts";
 import { answerUsual, TestProvider } from "./TestProvider.ts";
 
 const prices = { cachedInputTokensNano: 0n, requestsNano: 0n, durationMsNano: 0n };
@@ -108,7 +108,11 @@ export async function startHarness(
 
   const port = await freePortOf();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
-  const make = (overrides: Partial<GatewaySettings> = {}, onPool: Pool = pool): Promise<Gateway> =>
+  const make = (
+    overrides: Partial<GatewaySettings> = {},
+    onPool: Pool = pool,
+    logger = createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
+  ): Promise<Gateway> =>
     createGateway(
       {
         publicUrl: url,
@@ -118,6 +122,7 @@ export async function startHarness(
         tariffUrl: tariffServer.url,
         tariffSigners: [Wire.privateKeyToAddress(tariffKey)],
         usageAuthLifetimeSeconds: 600,
+        shutdownGraceMs: 500,
         upstreamTimeoutMs: 2_000,
         revocationPollMs: 100,
         chainMaxAgeMs: 1_000,
@@ -142,7 +147,7 @@ export async function startHarness(
           { providerId: 2, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "emit" },
         ],
         peers: new Map<string, KeyObject>([["1", PeerAuth.enrol(peerPublicKey)]]),
-        logger: createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
+        logger,
         metrics: createMetrics({ service: "gateway", processMetrics: false }),
       },
     );
@@ -151,8 +156,11 @@ export async function startHarness(
   await gateway.app.listen({ host: "127.0.0.1", port });
   const callers: TestCaller[] = [];
 
-  const caller = async (holder = HolderKey.generate()): Promise<TestCaller> => {
-    const opened = await new TestCaller(url, certificate.cert, holder).open();
+  const caller = async (
+    holder = HolderKey.generate(),
+    connection: CallerConnection = {},
+  ): Promise<TestCaller> => {
+    const opened = await new TestCaller(url, certificate.cert, holder, connection).open();
     callers.push(opened);
     return opened;
   };
@@ -166,6 +174,17 @@ export async function startHarness(
     certificate,
     peerKey: peer.privateKey,
     makeGateway: make,
+    databaseUrl: database.url,
+    /** Starts one more replica; gives where it listens. */
+    startReplica: async (
+      replicaId: string,
+      onPool: Pool = pool,
+      logger?: ReturnType<typeof createLogger>,
+    ): Promise<{ replica: Gateway; connectUrl: string }> => {
+      const replica = await make({ replicaId }, onPool, logger);
+      await replica.start();
+      return { replica, connectUrl: await replica.app.listen({ host: "127.0.0.1", port: 0 }) };
+    },
     caller,
     /** Locks a job and gives its token. */
     openJob: (options: JobOptions = {}) => openJob(chain, caller, options),
