@@ -1,0 +1,20 @@
+import { basename } from "node:path";
+
+/** Sources without a folder of their own under test/unit: the tests of what calls them. */
+const CALLERS: Record<string, readonly string[]> = {
+  Capability: ["unit/CapabilityAuthority"],
+  BatchHeaderLib: ["unit/UsageReceipts", "integration"],
+  CapabilityLib: ["unit/CapabilityAuthority"],
+  ChargeBufferLib: ["unit/ChargeBufferLib", "unit/SettlementTreasury"],
+  LockLib: ["unit/LockLib", "unit/CreditVault"],
+  LineLib: ["unit/LineLib", "unit/SettlementTreasury", "unit/UsageReceipts"],
+  UsageReceiptLib: ["unit/UsageReceipts", "integration"],
+};
+
+/** The tests relevant to a source file, as a glob for `forge test --match-path`: what to run before the whole suite. */
+export const testsOf = (file: string): string => {
+  const name = basename(file, ".sol");
+  const folders = CALLERS[name] ?? [`unit/${name}`];
+  const globs = folders.map((folder) => `contracts/test/${folder}/**`);
+  return globs.length === 1 ? `${globs[0]}` : `{${globs.join(",")}}`;
+};
