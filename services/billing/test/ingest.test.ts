@@ -227,6 +227,25 @@ describe("from the chain's logs to an invoice", () => {
     expect((await issued(world)).batches.every(({ signers }) => signers.length === 3)).toBe(true);
   });
 
+  test("receipts that add up to more than a line holds are one aggregator's lie, not the end of the search", async () => {
+    const world = createWorld();
+    const honest = aggregatorOf(world);
+    const boundless: AggregatorPort = {
+      url: "http://boundless",
+      batch: async (laneId, batchNumber) => {
+        const body = await honest.batch(laneId, batchNumber);
+        const receipts = body.receipts.map(({ receipt, receiptSignature }) => ({
+          receipt: { ...receipt, jobId: world.jobId, providerId: 1, costNano: 2n ** 64n - 1n },
+          receiptSignature,
+        }));
+        return { ...body, receipts };
+      },
+    };
+    start(world, [boundless, honest]);
+    await record(world);
+    expect((await issued(world)).lines).toHaveLength(4);
+  });
+
   test("without an honest aggregator there is no invoice, and the reason is reported", async () => {
     const world = createWorld();
     const { errors } = start(world, [lying(world)]);

@@ -425,6 +425,26 @@ describe("the chain's side", () => {
     expect(problems.map((problem) => problem.code)).toContain(code);
   });
 
+  test.each([
+    ["empty entries", { lines: Array.from({ length: 50_000 }, () => ({})) }],
+    ["entries of another kind", { settlements: Array.from({ length: 50_000 }, () => 0), lines: 7 }],
+    ["more entries than an invoice has", { batches: Array.from({ length: 500_000 }, () => ({})) }],
+    ["deep nesting", { lines: JSON.parse("[".repeat(100_000) + "]".repeat(100_000)) }],
+  ])("a small file of %s gets a short answer", async (_name, json) => {
+    const { valid, problems } = await verifyIn(world, json);
+    expect(valid).toBe(false);
+    expect(problems.every(({ code }) => code === "malformed_invoice")).toBe(true);
+    expect(problems.length).toBeLessThan(2_000);
+  });
+
+  test("a malformed entry far down is named by its own place", async () => {
+    const json = invoiceJson(world);
+    const lines = Array.from({ length: 200 }, () => at(json, ["lines", 0]));
+    set(json, ["lines"], lines.concat(0));
+    const { problems } = await verifyIn(world, json);
+    expect(problems).toEqual([expect.objectContaining({ line: 200, path: "lines[200]" })]);
+  });
+
   test("a chain that does not answer is an error, never a verdict", async () => {
     const reader = createMemoryChain(world.state);
     const broken = { ...reader, lockOf: () => Promise.reject(new Error("down")) };

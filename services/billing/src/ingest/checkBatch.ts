@@ -46,12 +46,7 @@ export async function checkBatch(
       index === 0 || (body.receipts[index - 1]?.receipt.receiptId ?? "") < receipt.receiptId,
   );
   if (!ascending) throw new BatchRefusedError("its receipts are not in ascending order");
-  const rebuilt = Batch.build({
-    ...header,
-    sources: { chainBlock: 0n, ranges: [] },
-    receipts: body.receipts.map(({ receipt }) => receipt),
-    finalJobs: new Map(),
-  });
+  const rebuilt = rebuild(body, header);
   if (
     rebuilt.header.receiptsRoot !== header.receiptsRoot ||
     rebuilt.header.receiptCount !== header.receiptCount
@@ -69,6 +64,20 @@ export async function checkBatch(
     signature,
     signers: checkedSigners(body, { batchHash: committed.batchHash, publicKey, signature }),
   };
+}
+
+function rebuild({ receipts }: AggregatorBatch, header: BatchHeader.BatchHeader): Batch.BuiltBatch {
+  try {
+    return Batch.build({
+      ...header,
+      sources: { chainBlock: 0n, ranges: [] },
+      receipts: receipts.map(({ receipt }) => receipt),
+      finalJobs: new Map(),
+    });
+  } catch (cause) {
+    // Receipts nobody settled may add up to more than a line holds; the next aggregator is still worth asking.
+    throw new BatchRefusedError("its receipts make no batch", { cause });
+  }
 }
 
 async function checkSignatures(body: AggregatorBatch, domains: Deployment.Domains): Promise<void> {

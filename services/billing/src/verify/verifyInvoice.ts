@@ -1,4 +1,4 @@
-import { Deployment, Invoice, Tariff } from "@tac/protocol";
+import { Deployment, Tariff } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { ChainReader } from "./ChainReader.ts";
 import type { Context } from "./Context.ts";
@@ -11,6 +11,7 @@ import { checkTariffs } from "./checkTariffs.ts";
 import { checkTotals } from "./checkTotals.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { lineOfPath, type Problem, type Report } from "./Problem.ts";
+import { parseInvoice } from "./parseInvoice.ts";
 
 /** The contracts the verifier trusts; never taken from the invoice. */
 export type TrustedDeployment = Deployment.Deployment;
@@ -43,13 +44,12 @@ export async function verifyInvoice(input: unknown, options: VerifyOptions): Pro
   const report: Report = (path, code, message) => {
     problems.push({ line: lineOfPath(path), path, code, message });
   };
-  const parsed = Invoice.schema.safeParse(input);
-  if (!parsed.success) {
-    for (const { path, message } of parsed.error.issues)
-      report(formatPath(path), "malformed_invoice", message);
+  const parsed = parseInvoice(input);
+  if ("issues" in parsed) {
+    for (const { path, message } of parsed.issues) report(formatPath(path), "malformed_invoice", message);
     return { valid: false, problems, issuer: null, invoiceId: null, jobId: null, lineCount: 0 };
   }
-  const invoice = parsed.data;
+  const { invoice } = parsed;
   const expectedIssuer = options.expectedIssuer ?? null;
   const evidence = await gatherEvidence(invoice, options.reader);
   const context: Context = {
