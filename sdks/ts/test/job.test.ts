@@ -1,4 +1,5 @@
-import { HolderKey, Quote } from "@tac/protocol";
+import { randomBytes } from "node:crypto";
+import { Header, HolderKey, Quote, UsageReceipt, Wire } from "@tac/protocol";
 import { describe, expect, it } from "vitest";
 import { withHolderKey } from "../src/index.ts";
 import { testDomains, testPlan, testTariffSigner } from "../src/testing/index.ts";
@@ -106,6 +107,9 @@ describe("an exported job", () => {
     expect(() => client.importJob(forged)).toThrow(/do not match/);
     expect(() => client.importJob({ ...exported, jwk: HolderKey.generate().jwk })).toThrow(/do not match/);
     expect(() => client.importJob({ ...exported, surprise: 1 })).toThrow();
+    const plan = { steps: exported.signedQuote.plan.steps.map((step) => ({ ...step, maxCalls: 1_000 })) };
+    const widened = { ...exported, signedQuote: { ...exported.signedQuote, plan } };
+    expect(() => client.importJob(widened)).toThrow(/planHash/);
   });
 });
 
@@ -125,6 +129,22 @@ describe("a closed job", () => {
     }
     const refused = await client.fetch(job)(`${gateway.url}${chatPath}`, chatBody("x"));
     expect(refused.status).toBe(409);
+  });
+});
+
+describe("a receipt", () => {
+  it("counts only when the job's own gateway signed it", async () => {
+    const { client, gateway } = world;
+    const job = await world.lockedJob();
+    const answer = await client.fetch(job)(`${gateway.url}${chatPath}`, chatBody("x"));
+    const receiptId = Wire.parse(Wire.bytes32, answer.headers.get(Header.receiptId));
+    expect((await client.receipt(job, receiptId)).receipt.receiptId).toBe(receiptId);
+    const stored = gateway.jobs.all.get(job.jobId)?.receipts[0];
+    if (!stored) throw new Error("No call was charged.");
+    const impostorKey = Wire.toHex(randomBytes(32));
+    stored.receipt = { ...stored.receipt, gateway: Wire.privateKeyToAddress(impostorKey), costNano: 1n };
+    stored.receiptSignature = UsageReceipt.sign(stored.receipt, testDomains.usageReceipts, impostorKey);
+    await expect(client.receipt(job, receiptId)).rejects.toMatchObject({ code: "invalid_signature" });
   });
 });
 

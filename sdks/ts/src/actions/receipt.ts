@@ -31,7 +31,7 @@ const schema: z.ZodType<SignedReceipt> = z.object({
 });
 
 /**
- * The receipt of one call, checked: it must be of this job and signed by the gateway that issued it. Throws
+ * The receipt of one call, checked: it must be of this job and signed by the gateway that was quoted. Throws
  * `unknown_receipt`, `wrong_job` or `invalid_signature`.
  */
 export async function receipt(
@@ -51,12 +51,16 @@ export async function receipt(
     schema,
   );
   const issued = signed.receipt;
-  if (issued.receiptId !== receiptId || issued.capabilityHash !== job.capabilityHash) {
+  const isOfJob = issued.jobId === job.jobId && issued.capabilityHash === job.capabilityHash;
+  if (issued.receiptId !== receiptId || !isOfJob) {
     throw new ProtocolError("wrong_job", { detail: "The receipt is for another call." });
   }
   const signer = UsageReceipt.recover(issued, signed.signature, core.domains.usageReceipts);
-  if (signer !== issued.gateway) {
-    throw new ProtocolError("invalid_signature", { detail: "The receipt is not signed by its gateway." });
+  const { gateway } = job.signedQuote.quote;
+  if (issued.gateway !== gateway || signer !== gateway) {
+    throw new ProtocolError("invalid_signature", {
+      detail: "The receipt is not signed by the job's gateway.",
+    });
   }
   return signed;
 }

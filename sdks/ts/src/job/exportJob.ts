@@ -50,14 +50,15 @@ const schema = z.strictObject({
 });
 
 /**
- * Reads an exported job and takes its holder key, if it brings one, into the keyring. Throws `invalid_request`
- * for a document of another shape and `invalid_capability` when its parts do not belong together.
+ * Reads an exported job and takes its holder key, if it brings one, into the keyring. Throws `invalid_request` for a
+ * document of another shape, `quote_mismatch` or `invalid_capability` when its parts do not belong together.
  */
 export function importJob(exported: unknown, keyring: HolderKeyring, domain: Wire.Domain): Job {
   const { signedQuote, capability, capabilitySignature, jwk, lock, holderPrivateJwk } = Wire.parse(
     schema,
     exported,
   );
+  Quote.checkConsistency(signedQuote);
   const quoteHash = Quote.hash(signedQuote.quote, domain);
   const holder = holderPrivateJwk && importHolder(holderPrivateJwk);
   const belongsTogether =
