@@ -138,6 +138,24 @@ describe("a caller", () => {
     expect((await job.by.send(job.chat({ messages }))).status).toBe(200);
   });
 
+  test("who sends a header twice is refused, whichever of the two is good", async () => {
+    const job = await harness.openJob();
+    for (const name of ["dpop", "usage-auth", "idempotency-key", "x-provider-id"]) {
+      const call = job.chat();
+      const good =
+        { dpop: job.by.proofFor(call), "usage-auth": job.token, "idempotency-key": "k" }[name] ?? "1";
+      for (const twice of [
+        [good, "other"],
+        ["other", good],
+        [good, good],
+      ]) {
+        const answer = await job.by.send({ ...call, headers: { [name]: twice } });
+        expect([400, 401], `${name}: ${answer.text}`).toContain(answer.status);
+      }
+    }
+    expect(harness.provider.received).toEqual([]);
+  });
+
   test("cannot reach the prototype through a body", async () => {
     const job = await harness.openJob();
     const rawBody =

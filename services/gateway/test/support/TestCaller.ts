@@ -8,7 +8,7 @@ export type Sent = {
   body?: unknown;
   token?: string | null;
   maxCostNano?: bigint | null;
-  headers?: Record<string, string>;
+  headers?: Record<string, string | string[]>;
   /** Replaces the proof that fits the request. */
   proof?: string;
   /** Alters what the proof says. */
