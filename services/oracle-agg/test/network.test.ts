@@ -168,6 +168,37 @@ describe("four replicas, three of which must agree", () => {
     expect(await named()).toBe(true);
   });
 
+  test("a receipt whose line is not paid has the line's status on every replica", async () => {
+    network.chain.inactive.add(2);
+    const receiptId = pay(lockedJob(), { providerId: 2, report: {} });
+    await settledOn([1, 2, 4], [receiptId]);
+    network.chain.inactive.delete(2);
+    for (const id of [1, 2, 4]) {
+      const settled = await fetchJson(`${network.url(id)}/v1/receipts/${receiptId}`, {
+        schema: settledSchema.extend({ lineOutcome: z.object({ status: z.string(), paidNano: z.string() }) }),
+      });
+      expect(settled.lineOutcome).toEqual({ status: "ProviderInactive", paidNano: "0" });
+      const batch = await fetchJson(`${network.url(id)}/v1/batches/${settled.batchNumber}`, {
+        schema: z.object({ outcomes: z.array(z.object({ status: z.string() })) }),
+      });
+      expect(batch.outcomes).toEqual([{ status: "ProviderInactive" }]);
+    }
+  });
+
+  test("a batch that a reorganisation took back is submitted again, in a transaction that replaces the first", async () => {
+    const receiptId = pay(lockedJob());
+    await settledOn([1, 2, 3, 4], [receiptId]);
+    const count = network.chain.submissions.length;
+    const transactionOf = async () =>
+      (await network.replica(1).context.batches.batch(BigInt(count)))?.transactionHash;
+    const before = await transactionOf();
+    network.chain.reorganise();
+    expect(network.chain.submissions).toHaveLength(count - 1);
+    await until("the batch is in again", () => network.chain.submissions.length === count);
+    await until("the new transaction is known", async () => (await transactionOf()) !== before);
+    await settledOn([1, 2, 3, 4], [pay(lockedJob())]);
+  });
+
   test("nothing was paid twice: the chain's total is the sum of the receipts each replica holds", async () => {
     const { batches } = network.replica(1).context;
     const total = BigInt(network.chain.submissions.length);

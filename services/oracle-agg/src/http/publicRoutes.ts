@@ -1,6 +1,6 @@
 import type { App } from "@tac/kit";
 import { parseParams } from "@tac/kit";
-import { Errors, Wire } from "@tac/protocol";
+import { Errors, type Line, Wire } from "@tac/protocol";
 import { z } from "zod";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import type { KeyShare } from "../keys/KeyShare.ts";
@@ -42,7 +42,15 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
       throw Errors.fromCode("not_settled", {
         detail: `Batch ${batchNumber} of lane ${lane} is not committed here.`,
       });
-    return batchBodyToJson(body);
+    const outcomes = await running().context.batches.outcomes(batchNumber);
+    return {
+      ...batchBodyToJson(body),
+      outcomes: outcomes.map(({ jobId, providerId, outcome }) => ({
+        jobId,
+        providerId,
+        ...outcomeToJson(outcome),
+      })),
+    };
   });
 
   app.get("/v1/receipts/:receiptId", async (request) => {
@@ -51,7 +59,17 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
     if (settled === null)
       throw Errors.fromCode("not_settled", { detail: `Receipt ${receiptId} is in no committed batch yet.` });
     const { batchNumber, proof } = settled;
-    return { ...signedReceiptToJson(settled), batchNumber: batchNumber.toString(), proof };
+    const { jobId, providerId } = settled.receipt;
+    const line = (await running().context.batches.outcomes(batchNumber)).find(
+      (one) => one.jobId === jobId && one.providerId === providerId,
+    );
+    // A line is paid as one sum, so a receipt in it has the line's status and no amount of its own.
+    return {
+      ...signedReceiptToJson(settled),
+      batchNumber: batchNumber.toString(),
+      proof,
+      lineOutcome: line === undefined ? null : outcomeToJson(line.outcome),
+    };
   });
 
   app.get("/v1/rejections", async () => {
@@ -84,6 +102,14 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
     }
   });
 };
+
+const outcomeToJson = ({ paidNano, feeNano, releasedNano, receiptCount, status }: Line.LineOutcome) => ({
+  paidNano: paidNano.toString(),
+  feeNano: feeNano.toString(),
+  releasedNano: releasedNano.toString(),
+  receiptCount,
+  status,
+});
 
 /** The epoch in which the lane's key is ours; null while it is not on chain. */
 const epochOf = async (runtime: Runtime, key: KeyShare): Promise<number | null> => {

@@ -2,7 +2,7 @@ import { BatchHeader, ThresholdBls } from "@tac/protocol";
 import type { Hex } from "viem";
 import { type Lane, SubmitRefused } from "../chain/ChainPort.ts";
 import type { Proposal, SignedBatch } from "../peers/PeerPort.ts";
-import { type Turn, turnAt } from "../rules/schedule.ts";
+import { leaderOf, type Turn, turnAt } from "../rules/schedule.ts";
 import type { StoredProposal } from "../store/batchRows.ts";
 import { contentOf } from "../store/content.ts";
 import type { Builder } from "./Builder.ts";
@@ -30,6 +30,8 @@ export class Leader {
   readonly #parts: LeaderParts;
   /** When this process last sent a batch, so that it does not crowd the mempool while a transaction waits. */
   readonly #sentAtMs = new Map<Hex, bigint>();
+  /** Since when the chain lacks a batch it had before. */
+  #lostSinceMs: bigint | null = null;
   /** Batches the contract refused for good; the lane must not wait for them. */
   readonly #refused = new Set<Hex>();
 
@@ -42,13 +44,15 @@ export class Leader {
   async step(): Promise<void> {
     const { chain, set, replica, feeds, batches } = this.#context;
     await this.#parts.committer.commitAll();
-    const oldestPendingMs = await feeds.oldestPendingMs();
-    if (oldestPendingMs === null) return;
     const followed = this.#parts.follower.followed ?? (await this.#parts.follower.follow());
     const lane = await chain.laneOf(set.laneId, followed);
+    if (!holdsLaneKey(this.#context, lane)) return;
     const applied = await batches.lastApplied();
-    if ((applied?.batchNumber ?? 0n) + 1n !== lane.nextBatchNumber || !holdsLaneKey(this.#context, lane))
-      return;
+    if (applied !== null && lane.nextBatchNumber <= applied.batchNumber) return this.#submitLost(lane);
+    this.#lostSinceMs = null;
+    if ((applied?.batchNumber ?? 0n) + 1n !== lane.nextBatchNumber) return;
+    const oldestPendingMs = await feeds.oldestPendingMs();
+    if (oldestPendingMs === null) return;
     const turn = this.#turnOf(lane, oldestPendingMs);
     if (turn === null || turn.leader !== replica) return;
 
@@ -208,6 +212,28 @@ export class Leader {
     const sentAtMs = this.#sentAtMs.get(signed.batchHash) ?? 0n;
     if (turn.view < signed.view + wait || nowMs() < sentAtMs + leaderTimeoutMs) return;
     await this.#send(signed);
+  }
+
+  /**
+   * A reorganisation deeper than the confirmations took back a batch that replicas applied. It is as valid as before, so
+   * they submit it again, one after the other until it is in.
+   */
+  async #submitLost(lane: Lane): Promise<void> {
+    const { batches, chain, key, set, replica, leaderTimeoutMs, nowMs, logger, metrics } = this.#context;
+    const number = lane.nextBatchNumber;
+    this.#lostSinceMs ??= nowMs();
+    const view = (nowMs() - this.#lostSinceMs) / leaderTimeoutMs;
+    if (leaderOf(number, view, set.replicas.length) !== replica) return;
+    const body = await batches.batch(number);
+    if (body === null || body.signature === null || !continues(body, lane)) return;
+    const sentAtMs = this.#sentAtMs.get(body.batchHash) ?? 0n;
+    if (nowMs() < sentAtMs + leaderTimeoutMs) return;
+    this.#sentAtMs.set(body.batchHash, nowMs());
+    logger.error({ batchNumber: number, batchHash: body.batchHash }, "the chain lost a batch");
+    const { header, lines, signature } = body;
+    const transactionHash = await chain.submit({ header, lines, signature, publicKey: key.groupPublicKey });
+    metrics.submissions.inc({ outcome: "sent" });
+    logger.info({ batchNumber: number, transactionHash }, "lost batch submitted again");
   }
 
   async #send(signed: StoredProposal): Promise<void> {

@@ -34,6 +34,8 @@ import {
 
 export type NewProposal = Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash">;
 
+export type SettledLine = { jobId: Hex; providerId: number; outcome: Line.LineOutcome };
+
 /** How many proposals of one batch are kept with what they hold. */
 const KEPT_CONTENTS = 16;
 
@@ -285,6 +287,20 @@ export class BatchStore {
       partials: Wire.parse(z.array(partialSchema), row.partials),
       signature: row.signature,
     };
+  }
+
+  /** What the chain did with each line of a batch, in the order of the lines. */
+  async outcomes(batchNumber: bigint): Promise<SettledLine[]> {
+    const { rows } = await this.#pool.query<{ job_id: Hex; provider_id: bigint; outcome: string }>(
+      `SELECT job_id, provider_id, outcome::text FROM line_outcomes WHERE batch_number = $1
+        ORDER BY provider_id, job_id`,
+      [batchNumber],
+    );
+    return rows.map((row) => ({
+      jobId: row.job_id,
+      providerId: Number(row.provider_id),
+      outcome: Line.unpackOutcome(BigInt(row.outcome)),
+    }));
   }
 
   /** The batch a settled receipt is in. */

@@ -71,10 +71,13 @@ export const insertLock = (transaction: Transaction, event: ChainEvent & { kind:
     event.blockNumber,
   ]);
 
+/** A batch that a reorganisation dropped comes again in another transaction, which is the one that counts then. */
 export const insertCommitted = (transaction: Transaction, event: ChainEvent & { kind: "batch-committed" }) =>
   transaction.query(
     `INSERT INTO committed_batches (batch_number, batch_hash, header, transaction_hash, block_number)
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+     VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (batch_number) DO UPDATE SET transaction_hash = excluded.transaction_hash,
+       block_number = excluded.block_number WHERE committed_batches.batch_hash = excluded.batch_hash`,
     [
       event.header.batchNumber,
       event.batchHash,
@@ -89,9 +92,8 @@ export const insertOutcome = (
   batchNumber: bigint,
   event: ChainEvent & { kind: "line-settled" },
 ) =>
-  transaction.query("INSERT INTO line_outcomes VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", [
-    batchNumber,
-    event.jobId,
-    event.providerId,
-    event.outcome.toString(),
-  ]);
+  transaction.query(
+    `INSERT INTO line_outcomes VALUES ($1, $2, $3, $4)
+     ON CONFLICT (batch_number, job_id, provider_id) DO UPDATE SET outcome = excluded.outcome`,
+    [batchNumber, event.jobId, event.providerId, event.outcome.toString()],
+  );

@@ -26,6 +26,9 @@ export class TestChain {
   isDown = false;
   /** Set to stop blocks from being mined without a transaction. */
   isFrozen = false;
+  /** Providers whose lines are not paid. */
+  readonly inactive = new Set<number>();
+  #beforeLast: (() => void) | null = null;
   readonly #times = new Map<bigint, bigint>([[1n, BigInt(Date.now())]]);
   #lane: { nextBatchNumber: bigint; lastWindowEnd: bigint; lastBatchHash: Hex };
 
@@ -78,6 +81,14 @@ export class TestChain {
     };
   }
 
+  /** Takes the last batch back, as a reorganisation does; what the replicas read of it stays with them. */
+  reorganise(): void {
+    if (this.#beforeLast === null) throw new Error("There is no batch to take back.");
+    this.#beforeLast();
+    this.#beforeLast = null;
+    this.#mine();
+  }
+
   /** A node mines a block now and then even when nothing happens. */
   head(): bigint {
     const last = this.#timeOf(this.block);
@@ -113,6 +124,12 @@ export class TestChain {
     refuse(publicKey !== this.publicKey, "UnknownKey");
     const batchHash = BatchHeader.hash(header, domains.usageReceipts);
     refuse(!ThresholdBls.verify(batchHash, signature, publicKey), "InvalidSignature");
+    const [laneBefore, locksBefore] = [this.#lane, new Map(this.locks)];
+    this.#beforeLast = () => {
+      this.#lane = laneBefore;
+      for (const [jobId, lock] of locksBefore) this.locks.set(jobId, lock);
+      this.submissions.pop();
+    };
     this.#lane = {
       nextBatchNumber: header.batchNumber + 1n,
       lastWindowEnd: header.windowEnd,
@@ -128,14 +145,16 @@ export class TestChain {
 
   #settle({ jobId, providerId, amountNano, isFinal }: Line.Line) {
     const lock = this.locks.get(jobId);
+    const status = Line.LineStatus.indexOf(this.inactive.has(providerId) ? "ProviderInactive" : "Paid");
+    const paidNano = this.inactive.has(providerId) ? 0n : amountNano;
     if (lock === undefined || lock.state !== "open" || lock.remainingNano < amountNano)
       throw new Error(`The line of job ${jobId} cannot be paid.`);
     this.locks.set(jobId, {
       ...lock,
-      remainingNano: lock.remainingNano - amountNano,
+      remainingNano: lock.remainingNano - paidNano,
       state: isFinal ? "closed" : "open",
     });
-    return { kind: "line-settled" as const, jobId, providerId, outcome: amountNano | (1n << 224n) };
+    return { kind: "line-settled" as const, jobId, providerId, outcome: paidNano | (BigInt(status) << 224n) };
   }
 
   #emit(
