@@ -1,4 +1,4 @@
-import { BatchHeader } from "@tac/protocol";
+import { BatchHeader, ThresholdBls } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPeerPort, type Proposal } from "../src/peers/PeerPort.ts";
@@ -118,6 +118,40 @@ test("a replica signs one header in a view: the same again gets the same signatu
   );
   expect(await reasonsFrom(1, other)).toMatch(/another header was signed in this view/);
   expect(followers()).toContain(1);
+});
+
+test("of the signers a peer names only those whose partial signature holds are kept", async () => {
+  const { context } = network.replica(1);
+  const [newest] = await context.batches.proposals(1n);
+  if (newest === undefined) throw new Error("nothing was signed");
+  const { batchHash } = newest;
+  const partialBy = (id: number): Hex =>
+    ThresholdBls.partialSign(batchHash, network.replica(id).context.key.share);
+  const signature = ThresholdBls.combine([1, 3, 4].map((index) => ({ index, signature: partialBy(index) })));
+  const shareOf = (id: number): Hex =>
+    context.key.publicShares.find(({ replica }) => replica === id)?.publicShare ?? "0x";
+  await portTo(1).announce({
+    batchNumber: 1n,
+    batchHash,
+    signature,
+    partials: [
+      { replica: 1, publicShare: shareOf(1), signature: partialBy(1) },
+      { replica: 3, publicShare: shareOf(3), signature: partialBy(1) },
+      { replica: 4, publicShare: shareOf(1), signature: partialBy(1) },
+    ],
+    transactionHash: null,
+  });
+  const stored = await context.batches.proposal(1n, batchHash);
+  expect(stored?.groupSignature).toBe(signature);
+  expect(stored?.partials.map(({ replica }) => replica)).toEqual([1]);
+});
+
+test("numbers beyond what a store holds are refused, not looked up", async () => {
+  for (const path of ["/v1/batches/18446744073709551615", "/v1/batches/9223372036854775808?lane=0"])
+    expect((await fetch(`${network.url(1)}${path}`)).status).toBe(400);
+  const limit = 2n ** 63n;
+  expect(await reasonsFrom(1, { ...proposal, view: limit })).toMatch(/^400/);
+  expect(await reasonsFrom(1, withHeader({ batchNumber: limit }))).toMatch(/^400/);
 });
 
 /** Replica 2 leads views 0, 4, 8 ... of batch 1; waits for the next one, and takes its number. */
