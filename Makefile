@@ -60,11 +60,12 @@ status: install ## say which parts of the stack are healthy
 reset: install ## stop the stack and forget its chain, databases and keys
 	$(NODE_TS) scripts/stack.ts reset
 
+# forge lint compiles without code, and would leave artifacts without code to those who deploy: it has its own folder.
 .PHONY: check
 check: contracts ## lint, format and types
 	$(BIN)/biome ci --error-on-warnings .
 	$(FORGE) fmt --check
-	$(FORGE) lint --deny notes
+	FOUNDRY_OUT=.tools/lint/out FOUNDRY_CACHE_PATH=.tools/lint/cache $(FORGE) lint --deny notes
 	$(SOLHINT) --config contracts/.solhint.json 'contracts/src/**/*.sol' 'contracts/script/**/*.sol'
 	$(SOLHINT) --config contracts/.solhint.interfaces.json 'contracts/src/{interfaces,types}/*.sol'
 	$(NODE_TS) contracts/scripts/checkTrees.ts
