@@ -310,7 +310,10 @@ test("a stream admitted before its revocation says so, and settles", async () =>
   harness.provider.answer = async (_received, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write(chunkOf("early "));
+    // The gateway gives a silent provider up after two seconds, and a busy machine may need longer here.
+    const keepAlive = setInterval(() => response.write(": keep-alive\n\n"), 200);
     await isOver;
+    clearInterval(keepAlive);
     response.end(chunkOf("late") + usageChunk(10, 2) + DONE);
   };
   const startedAtMs = Date.now();
