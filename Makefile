@@ -95,6 +95,20 @@ test: check ## lint, types, and the tests of contracts, SDKs and services
 test-contracts: contracts ## the contracts' tests alone
 	$(FORGE) test
 
+.PHONY: test-deep
+test-deep: contracts ## the contracts' tests with 100,000 fuzz runs and invariant campaigns of 500 x 500 calls: hours
+	FOUNDRY_PROFILE=deep $(FORGE) test
+
+.PHONY: coverage
+coverage: install ## coverage of the contracts by unit, fuzz and integration tests, as a table and as lcov.info
+	FOUNDRY_OUT=.tools/coverage/out FOUNDRY_CACHE_PATH=.tools/coverage/cache $(FORGE) coverage --report summary --report lcov \
+		--no-match-path 'contracts/test/{invariant,gas}/**' --no-match-test 'Gas|Cheaply' \
+		--no-match-coverage 'node_modules|contracts/(test|script)/'
+
+.PHONY: mutate
+mutate: install ## mutation testing of the contracts: `make mutate FILES="LockLib LineLib"`, `make mutate SAMPLE=170 SEED=2026`
+	$(NODE_TS) contracts/scripts/mutate.ts $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(FILES)
+
 .PHONY: test-unit
 test-unit: contracts ## the TypeScript tests alone
 	$(BIN)/vitest run

@@ -83,21 +83,25 @@ if (queue.length > 0) {
   if (build.outcome !== "passed") throw new Error(`The project does not compile:\n${build.output}`);
   const test = await Workspaces.run(first, ["test"], 900);
   if (test.outcome !== "passed") throw new Error(`The tests fail without any mutant:\n${test.output}`);
-  const baseline = Workspaces.bytecodeDigest(first);
+  const baseline = Workspaces.compiled(first, new Map());
 
   // Copies are made before the first mutant is, and each must compile to what the original did.
-  const others = Array.from({ length: Math.min(Number(values.workers), 2) - 1 }, (_, index) =>
+  const others = Array.from({ length: Number(values.workers) - 1 }, (_, index) =>
     Workspaces.clone(first, join(scratch, `${index + 1}`)),
   );
   for (const other of others) {
-    if (Workspaces.bytecodeDigest(other) !== baseline) throw new Error("A copy differs from its original.");
+    const code = Workspaces.compiled(other, new Map());
+    if (!Workspaces.isSameCode(code, baseline)) throw new Error("A copy differs from its original.");
   }
-  // The queue goes file by file, so that little is compiled anew; each worker takes from its own end of it.
-  const workers = [first, ...others].map(async (workspace, index) => {
-    for (;;) {
-      const mutant = index === 0 ? queue.shift() : queue.pop();
-      if (mutant === undefined) return;
-      record(mutant, await judge(workspace, mutant, baseline));
+  // Each worker takes a file at a time, so that little is compiled anew. Libraries come last: tests hold them too.
+  const files = [...new Set(queue.map(({ file }) => file))].sort(
+    (left, right) => Number(left.includes("/libraries/")) - Number(right.includes("/libraries/")),
+  );
+  const workers = [first, ...others].map(async (workspace) => {
+    for (let file = files.shift(); file !== undefined; file = files.shift()) {
+      for (const mutant of queue.filter((queued) => queued.file === file)) {
+        record(mutant, await judge(workspace, mutant, baseline));
+      }
     }
   });
   await Promise.all(workers);

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -78,14 +79,19 @@ export const run = (
     const chunks: Buffer[] = [];
     forge.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     forge.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const end = (): void => {
+      if (forge.pid !== undefined) process.kill(-forge.pid, "SIGKILL");
+    };
+    process.once("exit", end);
     let isOverdue = false;
     const timer = setTimeout(() => {
       isOverdue = true;
-      if (forge.pid !== undefined) process.kill(-forge.pid, "SIGKILL");
+      end();
     }, timeoutSeconds * 1000);
     forge.on("error", reject);
     forge.on("close", (code) => {
       clearTimeout(timer);
+      process.off("exit", end);
       const outcome = isOverdue ? "timeout" : code === 0 ? "passed" : "failed";
       resolve({ outcome, output: Buffer.concat(chunks).toString() });
     });
@@ -117,14 +123,24 @@ export const asts = async (workspace: Workspace): Promise<Map<string, AstNode>> 
   return trees;
 };
 
-/** Stands for the creation code of everything that is compiled, tests included: they hold the internal libraries. */
-export const bytecodeDigest = (workspace: Workspace): string => {
-  const digest = createHash("sha256");
-  for (const path of artifacts(workspace, "contracts/out/forge")) {
-    digest.update(path.slice(workspace.directory.length)).update(readArtifact(path).bytecode?.object ?? "");
-  }
-  return digest.digest("hex");
-};
+/** The creation code of everything that is compiled, tests included: they hold the internal libraries. */
+export type Compiled = Map<string, { writtenAtMs: number; digest: string }>;
+
+/** Reads only what was written since `earlier`. */
+export const compiled = (workspace: Workspace, earlier: Compiled): Compiled =>
+  new Map(
+    artifacts(workspace, "contracts/out/forge").map((path) => {
+      const name = path.slice(workspace.directory.length);
+      const writtenAtMs = statSync(path).mtimeMs;
+      const known = earlier.get(name);
+      if (known?.writtenAtMs === writtenAtMs) return [name, known];
+      const code = readArtifact(path).bytecode?.object ?? "";
+      return [name, { writtenAtMs, digest: createHash("sha256").update(code).digest("hex") }];
+    }),
+  );
+
+export const isSameCode = (one: Compiled, other: Compiled): boolean =>
+  one.size === other.size && [...one].every(([name, { digest }]) => other.get(name)?.digest === digest);
 
 export const writeSource = (workspace: Workspace, file: string, source: Buffer): void =>
   writeFileSync(join(workspace.directory, file), source);

@@ -15,14 +15,15 @@ const BUILD_SECONDS = 300;
 export const judge = async (
   workspace: Workspaces.Workspace,
   mutant: Mutant,
-  baseline: string,
+  baseline: Workspaces.Compiled,
 ): Promise<{ verdict: Verdict; noticedBy: string }> => {
   const original = Workspaces.readSource(workspace, mutant.file);
   Workspaces.writeSource(workspace, mutant.file, apply(original, mutant));
   try {
     const build = await Workspaces.run(workspace, ["build"], BUILD_SECONDS);
     if (build.outcome !== "passed") return { verdict: "invalid", noticedBy: "" };
-    if (Workspaces.bytecodeDigest(workspace) === baseline) return { verdict: "equivalent", noticedBy: "" };
+    const code = Workspaces.compiled(workspace, baseline);
+    if (Workspaces.isSameCode(code, baseline)) return { verdict: "equivalent", noticedBy: "" };
     for (const scope of [["--match-path", testsOf(mutant.file)], []]) {
       const args = ["test", "--fail-fast", ...scope];
       const { outcome, output } = await Workspaces.run(workspace, args, TEST_SECONDS);
