@@ -16,8 +16,6 @@ export type LogFollower = {
   stop: () => Promise<void>;
   /** Blocks between the head of the chain and the last block handled, as of the last poll. */
   lagBlocks: () => bigint;
-  /** When the head was last read, in Unix milliseconds; 0 before the first time. */
-  lastPollAtMs: () => number;
   /**
    * Everything on the chain at this time, in Unix milliseconds, has been handled; 0 before the first time.
    * What it says grows old when either reading or handling fails.
@@ -66,14 +64,12 @@ export const followLogs = <const abi extends Abi>({
   const stopping = new AbortController();
   let cursor: bigint | undefined;
   let lag = 0n;
-  let lastPollAtMs = 0;
   let caughtUpAtMs = 0;
 
   const advance = async (): Promise<void> => {
     cursor ??= (await loadCursor()) ?? fromBlock - 1n;
     const readAtMs = Date.now();
     const head = (await client.getBlockNumber({ cacheTime: 0 })) - confirmations;
-    lastPollAtMs = Date.now();
     lag = head > cursor ? head - cursor : 0n;
     while (cursor < head && !stopping.signal.aborted) {
       const first: bigint = cursor + 1n;
@@ -116,7 +112,6 @@ export const followLogs = <const abi extends Abi>({
       await ended;
     },
     lagBlocks: () => lag,
-    lastPollAtMs: () => lastPollAtMs,
     caughtUpAtMs: () => caughtUpAtMs,
   };
 };
