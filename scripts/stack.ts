@@ -2,7 +2,7 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { downStack } from "./stack/down.ts";
 import { isHealthy } from "./stack/health.ts";
-import { createLayout, defaultDir, type PartName } from "./stack/layout.ts";
+import { createLayout, defaultDir, serviceNames } from "./stack/layout.ts";
 import { showProgress } from "./stack/progress.ts";
 import { forget } from "./stack/reset.ts";
 import { startStack } from "./stack/start.ts";
@@ -15,8 +15,7 @@ const layout = createLayout(defaultDir, portOffset);
 
 const up = async (): Promise<void> => {
   const stack = await startStack({ layout, fresh: false, progress: showProgress });
-  const names = Object.keys(layout.ports) as PartName[];
-  for (const name of names.filter((name) => name !== "postgres" && name !== "chain"))
+  for (const name of serviceNames)
     void stack
       .part(name)
       .exited.then((how) =>
@@ -32,12 +31,9 @@ const up = async (): Promise<void> => {
 };
 
 const status = async (): Promise<void> => {
-  const names = (Object.keys(layout.ports) as PartName[]).filter(
-    (name) => name !== "postgres" && name !== "chain",
-  );
   const caFile = `${layout.configDir}/ca.pem`;
   const healths = await Promise.all(
-    names.map(async (name) => ({
+    serviceNames.map(async (name) => ({
       name,
       healthy: await isHealthy(
         `${urlOf(layout, name)}/healthz`,

@@ -8,6 +8,7 @@ const basePorts = {
   chain: 8545,
   postgres: 5433,
   gateway: 8443,
+  "gateway-metrics": 8444,
   tariff: 8081,
   billing: 8082,
   orchestrator: 8083,
@@ -19,8 +20,22 @@ const basePorts = {
   "aggregator-4": 9104,
 } as const;
 
-export type PartName = keyof typeof basePorts;
-export type Ports = Record<PartName, number>;
+export type PartName = Exclude<keyof typeof basePorts, "gateway-metrics">;
+export type Ports = Record<keyof typeof basePorts, number>;
+
+/** The parts that are services of this repository and answer `/healthz`. */
+export const serviceNames: readonly PartName[] = [
+  "gateway",
+  "tariff",
+  "billing",
+  "orchestrator",
+  "provider-sim-1",
+  "provider-sim-2",
+  "aggregator-1",
+  "aggregator-2",
+  "aggregator-3",
+  "aggregator-4",
+];
 
 export const aggregatorIds = [1, 2, 3, 4] as const;
 export const aggregatorThreshold = 3;

@@ -126,7 +126,7 @@ export const tariffCommand = ({ layout, keys, files }: ServiceContext): Command 
 export const gatewayCommand = ({ layout, keys, certificates, files }: ServiceContext): Command =>
   service(layout, "gateway", "gateway", {
     PUBLIC_URL: urlOf(layout, "gateway"),
-    METRICS_PORT: String(layout.ports.gateway + 1),
+    METRICS_PORT: String(layout.ports["gateway-metrics"]),
     DATABASE_URL: databaseUrl(layout, "gateway"),
     DEPLOYMENT_FILE: layout.deploymentFile,
     RPC_URLS: urlOf(layout, "chain"),

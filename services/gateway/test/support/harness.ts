@@ -125,7 +125,7 @@ export async function startHarness(
         shutdownGraceMs: 500,
         upstreamTimeoutMs: 2_000,
         revocationPollMs: 100,
-        chainMaxAgeMs: 1_000,
+        chainMaxAgeMs: 4_000,
         answerTtlMs: 3_600_000,
         rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
         tls: certificate,
