@@ -228,10 +228,12 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
         if (msg.sender != treasury) revert CreditVault_NotTreasury(msg.sender);
 
         uint256 at;
+        uint256 end;
         uint256 encoded;
         uint256 result;
         assembly ("memory-safe") {
             at := charges.offset
+            end := add(at, mul(charges.length, CHARGE_BYTES))
             encoded := mload(0x40)
             mstore(encoded, 0x20)
             mstore(add(encoded, 0x20), charges.length)
@@ -239,18 +241,12 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
             mstore(0x40, add(result, mul(charges.length, CHARGED_BYTES)))
         }
         uint256 totalNano = 0;
-        for (uint256 left = charges.length; left != 0;) {
-            (uint256 paidNano, uint256 releasedNano, LineStatus status) = _charge(at, windowStart);
-            assembly ("memory-safe") {
-                mstore(result, paidNano)
-                mstore(add(result, 0x20), releasedNano)
-                mstore(add(result, 0x40), status)
-            }
+        while (at != end) {
+            uint256 paidNano = _charge(at, windowStart, result);
             unchecked {
                 totalNano += paidNano;
                 at += CHARGE_BYTES;
                 result += CHARGED_BYTES;
-                --left;
             }
         }
         // Every part of the sum came out of a lock, so the sum is within the token's supply.
@@ -306,10 +302,8 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
 
     /// @param at Where in the calldata the Charge is. Its members are read raw and cut to their width: the treasury
     /// encodes them, and the compiler's checks would cost more than the arithmetic.
-    function _charge(uint256 at, uint256 windowStart)
-        private
-        returns (uint256 paidNano, uint256 releasedNano, LineStatus status)
-    {
+    /// @param result Where in memory its Charged goes.
+    function _charge(uint256 at, uint256 windowStart, uint256 result) private returns (uint256 paidNano) {
         bytes32 jobId;
         uint256 amountNano;
         bool isFinal;
@@ -320,23 +314,37 @@ contract CreditVault is ICreditVault, ReentrancyGuardTransient {
         }
         StoredLock storage stored = _locks[jobId];
         LockWord word = stored.word;
-        if (!word.isOpen()) {
-            return (0, 0, word.state() == LockLib.NONE ? LineStatus.UnknownJob : LineStatus.LockClosed);
-        }
-
-        uint256 remainingNano = word.remainingNano();
-        if (word.isRevokedBy(windowStart)) {
-            status = LineStatus.Revoked;
-        } else if (amountNano <= remainingNano) {
-            (paidNano, status) = (amountNano, LineStatus.Paid);
-        } else if (remainingNano == 0) {
-            status = LineStatus.LockExhausted;
+        uint256 releasedNano = 0;
+        LineStatus status = LineStatus.Paid;
+        // Nearly every line is of a lock that covers it and stays open: it gets the short way.
+        if (word.covers(amountNano)) {
+            paidNano = amountNano;
+        } else if (word.isOpen()) {
+            (paidNano, status) = _chargeHindered(word, amountNano, windowStart);
         } else {
-            (paidNano, status) = (remainingNano, LineStatus.PaidInPart);
+            status = word.state() == LockLib.NONE ? LineStatus.UnknownJob : LineStatus.LockClosed;
+            isFinal = false;
         }
-        if (paidNano != 0) word = word.less(paidNano);
-        if (isFinal) releasedNano = _close(stored, word);
-        else if (paidNano != 0) stored.word = word;
+        if (isFinal) releasedNano = _close(stored, word.less(paidNano));
+        else if (paidNano != 0) stored.word = word.less(paidNano);
+        assembly ("memory-safe") {
+            mstore(result, paidNano)
+            mstore(add(result, 0x20), releasedNano)
+            mstore(add(result, 0x40), status)
+        }
+    }
+
+    /// @dev Of an open lock.
+    function _chargeHindered(LockWord word, uint256 amountNano, uint256 windowStart)
+        private
+        pure
+        returns (uint256 paidNano, LineStatus status)
+    {
+        uint256 remainingNano = word.remainingNano();
+        if (word.isRevokedBy(windowStart)) return (0, LineStatus.Revoked);
+        if (amountNano <= remainingNano) return (amountNano, LineStatus.Paid);
+        if (remainingNano == 0) return (0, LineStatus.LockExhausted);
+        return (remainingNano, LineStatus.PaidInPart);
     }
 
     function _close(StoredLock storage stored, LockWord word) private returns (uint64 releasedNano) {

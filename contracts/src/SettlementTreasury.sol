@@ -6,14 +6,17 @@ import {ICreditVault} from "./interfaces/ICreditVault.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 import {ISettlementTreasury} from "./interfaces/ISettlementTreasury.sol";
+import {Book, BookLib} from "./libraries/BookLib.sol";
 import {ChargeBuffer, ChargeBufferLib} from "./libraries/ChargeBufferLib.sol";
+import {Cursor, CursorLib} from "./libraries/CursorLib.sol";
 import {LineLib} from "./libraries/LineLib.sol";
 import {Line, LineOutcome, LineStatus, LineTerms} from "./types/Line.sol";
 
 /// @title SettlementTreasury
 /// @notice Pays providers and fees out of the locks, within four bounds.
 contract SettlementTreasury is ISettlementTreasury {
-    using LineLib for LineTerms;
+    using BookLib for Book;
+    using CursorLib for Cursor;
     using SafeCast for uint256;
 
     /// @dev One slot: a batch loads and stores it once per provider, however many lines the provider has.
@@ -31,30 +34,6 @@ contract SettlementTreasury is ISettlementTreasury {
         uint32 windowIndex;
         uint128 totalNano;
     }
-
-    /// @dev Where the screening of a batch stands: the last line in order, and what its provider may still get.
-    /// Whole words, as in Book: memory packs nothing, and a narrow member costs a mask at every access.
-    struct Cursor {
-        uint32 providerId;
-        bytes32 jobId;
-        bool isActive;
-        uint256 roomNano;
-        uint256 leftNano;
-    }
-
-    /// @dev What the lines booked so far came to, and how much of it their providers were credited with. The difference
-    /// belongs to the present provider, whose lines stand together.
-    struct Book {
-        uint32 providerId;
-        uint256 nextCharge;
-        uint256 paidNano;
-        uint256 feeNano;
-        uint256 releasedNano;
-        uint256 creditedPaidNano;
-        uint256 creditedFeeNano;
-    }
-
-    uint256 private constant BPS = 10_000;
 
     /// @inheritdoc ISettlementTreasury
     address public immutable governor;
@@ -81,19 +60,21 @@ contract SettlementTreasury is ISettlementTreasury {
         external
     {
         if (msg.sender != receipts) revert SettlementTreasury_NotReceipts(msg.sender);
-        Book memory book;
-        if (lines.length != 0) {
-            Terms memory terms = _terms(totalNano);
-            ChargeBuffer charges = ChargeBufferLib.create(lines.length);
-            bytes memory verdicts = _screen(lines, terms, charges);
-            // This `send` is ChargeBufferLib's, which passes a revert on; it sends no ether.
-            // solhint-disable-next-line check-send-result
-            charges.send(vault, windowStart);
-            _book(lines, terms, charges, verdicts, book);
-            // The vault is the only contract called, and it calls nobody.
-            // solhint-disable-next-line reentrancy
-            if (book.feeNano != 0) feesPayable += book.feeNano.toUint128();
+        if (lines.length == 0) {
+            emit BatchSettled(batchHash, 0, 0, 0);
+            return;
         }
+        Terms memory terms = _terms(totalNano);
+        ChargeBuffer charges = ChargeBufferLib.create(lines.length);
+        bytes memory verdicts = _screen(lines, terms, charges);
+        // This `send` is ChargeBufferLib's, which passes a revert on; it sends no ether.
+        // solhint-disable-next-line check-send-result
+        charges.send(vault, windowStart);
+        Book memory book;
+        _book(lines, terms, charges, verdicts, book);
+        // The vault is the only contract called, and it calls nobody.
+        // solhint-disable-next-line reentrancy
+        if (book.feeNano != 0) feesPayable += book.feeNano.toUint128();
         emit BatchSettled(
             batchHash, book.paidNano.toUint128(), book.feeNano.toUint128(), book.releasedNano.toUint128()
         );
@@ -141,38 +122,44 @@ contract SettlementTreasury is ISettlementTreasury {
     {
         Cursor memory cursor;
         cursor.leftNano = terms.totalNano;
-        for (uint256 i = 0; i < lines.length; ++i) {
-            LineStatus verdict = _screenLine(lines[i], terms, charges, cursor);
-            if (verdict == LineStatus.None) continue;
-            if (verdicts.length == 0) verdicts = new bytes(lines.length);
-            verdicts[i] = bytes1(uint8(verdict));
+        (uint256 at, uint256 end) = LineLib.bounds(lines);
+        while (at != end) {
+            if (!cursor.chargePlain(at, charges)) {
+                LineStatus verdict = _screenLine(at, terms, charges, cursor);
+                if (verdict != LineStatus.None) {
+                    if (verdicts.length == 0) verdicts = new bytes(lines.length);
+                    verdicts[lines.length - (end - at) / LineLib.SIZE] = bytes1(uint8(verdict));
+                }
+            }
+            unchecked {
+                at += LineLib.SIZE;
+            }
         }
     }
 
     /// @dev A line out of order, or above the total, is not charged at all: its lock stays as it is, so that a later
     /// batch can still settle it. A line whose provider may not be paid still closes its lock if it is final.
-    function _screenLine(Line calldata line, Terms memory terms, ChargeBuffer charges, Cursor memory cursor)
+    function _screenLine(uint256 at, Terms memory terms, ChargeBuffer charges, Cursor memory cursor)
         private
         view
         returns (LineStatus verdict)
     {
-        bytes32 jobId = line.jobId;
-        uint32 providerId = line.terms.providerId();
-        if (providerId == cursor.providerId) {
-            if (jobId <= cursor.jobId) return LineStatus.NotAscending;
-        } else {
+        (bytes32 jobId, LineTerms line) = LineLib.read(at);
+        uint32 providerId = line.providerId();
+        if (providerId != cursor.providerId) {
             if (providerId < cursor.providerId) return LineStatus.NotAscending;
-            cursor.providerId = providerId;
-            cursor.isActive = IProviderRegistry(registry).isActive(providerId);
-            cursor.roomNano = _roomUnderCap(providerId, terms);
+            _moveTo(providerId, terms, cursor);
+        } else if (jobId <= cursor.jobId) {
+            return LineStatus.NotAscending;
         }
         cursor.jobId = jobId;
 
-        uint256 amountNano = line.terms.amountNano();
-        if (amountNano > cursor.leftNano) return LineStatus.OverBatchTotal;
+        uint256 amountNano = line.amountNano();
+        uint256 leftNano = cursor.leftNano;
+        if (amountNano > leftNano) return LineStatus.OverBatchTotal;
         uint256 roomNano = cursor.roomNano;
         unchecked {
-            cursor.leftNano -= amountNano;
+            cursor.leftNano = leftNano - amountNano;
             if (!cursor.isActive) {
                 (verdict, amountNano) = (LineStatus.ProviderInactive, 0);
             } else if (amountNano > roomNano) {
@@ -181,7 +168,13 @@ contract SettlementTreasury is ISettlementTreasury {
             }
             cursor.roomNano = roomNano - amountNano;
         }
-        charges.push(jobId, amountNano, line.terms.isFinal());
+        charges.push(jobId, amountNano, line.isFinal());
+    }
+
+    function _moveTo(uint32 providerId, Terms memory terms, Cursor memory cursor) private view {
+        cursor.providerId = providerId;
+        cursor.isActive = IProviderRegistry(registry).isActive(providerId);
+        cursor.roomNano = _roomUnderCap(providerId, terms);
     }
 
     /// @dev Books what the vault charged, and emits one event per line.
@@ -192,43 +185,38 @@ contract SettlementTreasury is ISettlementTreasury {
         bytes memory verdicts,
         Book memory book
     ) private {
-        for (uint256 i = 0; i < lines.length; ++i) {
-            Line calldata line = lines[i];
-            LineTerms lineTerms = line.terms;
-            LineStatus verdict = verdicts.length == 0 ? LineStatus.None : LineStatus(uint8(verdicts[i]));
-            LineOutcome outcome;
-            if (verdict == LineStatus.NotAscending || verdict == LineStatus.OverBatchTotal) {
-                outcome = LineLib.packOutcome(0, 0, 0, lineTerms.receiptCount(), verdict);
-            } else {
-                if (lineTerms.providerId() != book.providerId) {
-                    _creditProvider(book, terms);
-                    book.providerId = lineTerms.providerId();
-                }
-                outcome = _bookCharge(lineTerms, verdict, terms.feeBps, charges, book);
+        (book.result, book.feeBps) = (charges.firstResult(), terms.feeBps);
+        (uint256 at, uint256 end) = LineLib.bounds(lines);
+        while (at != end) {
+            LineStatus verdict = LineStatus.None;
+            if (verdicts.length != 0) {
+                verdict = LineStatus(uint8(verdicts[lines.length - (end - at) / LineLib.SIZE]));
             }
-            emit LineSettled(line.jobId, lineTerms.providerId(), outcome);
+            _bookLine(at, verdict, terms, book);
+            unchecked {
+                at += LineLib.SIZE;
+            }
         }
         _creditProvider(book, terms);
     }
 
-    /// @dev Nothing overflows: the vault never pays above the charge, and fewer than 2^64 lines fit into a block.
-    function _bookCharge(
-        LineTerms line,
-        LineStatus verdict,
-        uint256 feeBps,
-        ChargeBuffer charges,
-        Book memory book
-    ) private pure returns (LineOutcome) {
-        unchecked {
-            (uint64 paidNano, uint64 releasedNano, LineStatus status) = charges.resultAt(book.nextCharge++);
-            if (verdict != LineStatus.None) status = _statusOf(verdict, status);
-            // forge-lint: disable-next-line(unsafe-typecast)
-            uint64 feeNano = uint64(paidNano * feeBps / BPS);
-            book.paidNano += paidNano;
-            book.feeNano += feeNano;
-            book.releasedNano += releasedNano;
-            return LineLib.packOutcome(paidNano, feeNano, releasedNano, line.receiptCount(), status);
+    function _bookLine(uint256 at, LineStatus verdict, Terms memory terms, Book memory book) private {
+        (bytes32 jobId, LineTerms line) = LineLib.read(at);
+        uint256 providerId = line.providerId();
+        LineOutcome outcome;
+        if (verdict == LineStatus.NotAscending || verdict == LineStatus.OverBatchTotal) {
+            outcome = LineLib.packOutcome(0, 0, 0, line.receiptCount(), verdict);
+        } else {
+            if (providerId != book.providerId) {
+                _creditProvider(book, terms);
+                book.providerId = providerId;
+            }
+            outcome = book.add(line);
+            if (verdict != LineStatus.None) {
+                outcome = outcome.withStatus(_statusOf(verdict, outcome.status()));
+            }
         }
+        outcome.emitSettled(jobId, providerId);
     }
 
     /// @dev Credits the present provider with what was booked since the last one was.
@@ -238,14 +226,14 @@ contract SettlementTreasury is ISettlementTreasury {
         uint256 feeNano = book.feeNano - book.creditedFeeNano;
         (book.creditedPaidNano, book.creditedFeeNano) = (book.paidNano, book.feeNano);
 
-        Account memory account = _accounts[book.providerId];
+        Account memory account = _accounts[uint32(book.providerId)];
         if (account.windowIndex != terms.windowIndex) {
             (account.windowPaidNano, account.windowIndex) = (0, terms.windowIndex);
         }
         account.payableNano += (paidNano - feeNano).toUint128();
         // The screening kept it within the room under the cap, so it fits.
         account.windowPaidNano += paidNano.toUint64();
-        _accounts[book.providerId] = account;
+        _accounts[uint32(book.providerId)] = account;
     }
 
     function _terms(uint128 totalNano) private view returns (Terms memory terms) {

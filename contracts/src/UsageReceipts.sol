@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {IParamGovernor} from "./interfaces/IParamGovernor.sol";
-import {ISettlementTreasury} from "./interfaces/ISettlementTreasury.sol";
 import {IUsageReceipts} from "./interfaces/IUsageReceipts.sol";
 import {BatchHeaderLib} from "./libraries/BatchHeaderLib.sol";
 import {BLS12381} from "./libraries/BLS12381.sol";
-import {LineLib} from "./libraries/LineLib.sol";
+import {LaneLib, LaneWord} from "./libraries/LaneLib.sol";
+import {SettlementCall, SettlementCallLib} from "./libraries/SettlementCallLib.sol";
 import {UsageReceiptLib} from "./libraries/UsageReceiptLib.sol";
 import {BatchHeader} from "./types/BatchHeader.sol";
 import {Line} from "./types/Line.sol";
@@ -18,20 +17,25 @@ import {UsageReceipt} from "./types/UsageReceipt.sol";
 /// @title UsageReceipts
 /// @notice Accepts threshold-signed batches, keeps their roots, and hands their lines to the treasury.
 contract UsageReceipts is IUsageReceipts, EIP712 {
-    using Address for address;
+    using BatchHeaderLib for BatchHeader;
+
+    /// @dev A batch never reads the third slot: the tag in `word` stands for it.
+    struct StoredLane {
+        LaneWord word;
+        bytes32 lastBatchHash;
+        bytes32 keyHash;
+        mapping(uint64 batchNumber => bytes32 receiptsRoot) roots;
+    }
 
     /// @dev How far the end of a window may be ahead of the chain's clock: aggregators do not run on it.
     uint256 private constant CLOCK_SKEW_MS = 15_000;
-    /// @dev Where the lines begin among the four arguments of `ISettlementTreasury.settle`.
-    uint256 private constant SETTLE_LINES_OFFSET = 0x80;
 
     /// @inheritdoc IUsageReceipts
     address public immutable governor;
     /// @inheritdoc IUsageReceipts
     address public immutable treasury;
 
-    mapping(uint32 laneId => Lane) private _lanes;
-    mapping(uint32 laneId => mapping(uint64 batchNumber => bytes32 receiptsRoot)) private _roots;
+    mapping(uint32 laneId => StoredLane) private _lanes;
 
     modifier onlyGovernor() {
         if (msg.sender != governor) revert UsageReceipts_NotGovernor(msg.sender);
@@ -55,20 +59,19 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         bytes calldata publicKey
     ) external returns (bytes32 batchHash) {
         if (IParamGovernor(governor).isPaused()) revert UsageReceipts_Paused();
-        Lane storage lane = _lanes[header.laneId];
-        _checkSequence(lane, header);
-        _checkContent(header, lines);
-        bytes32 keyHash = keccak256(publicKey);
-        if (keyHash != lane.keyHash) revert UsageReceipts_UnknownKey(keyHash);
         batchHash = hashHeader(header);
-        if (!BLS12381.verify(batchHash, signature, publicKey)) revert UsageReceipts_InvalidSignature();
+        StoredLane storage lane = _lanes[header.laneId];
+        bytes memory key = publicKey;
+        LaneWord next = _checkSequence(lane, header, keccak256(key));
+        SettlementCall settlement = _checkContent(header, lines);
+        if (!BLS12381.verify(batchHash, signature, key)) revert UsageReceipts_InvalidSignature();
 
-        (lane.nextBatchNumber, lane.lastWindowEnd) = (header.batchNumber + 1, header.windowEnd);
+        lane.word = next;
         lane.lastBatchHash = batchHash;
-        _roots[header.laneId][header.batchNumber] = header.receiptsRoot;
-        emit BatchCommitted(header.laneId, header.batchNumber, batchHash, header);
+        lane.roots[header.batchNumber] = header.receiptsRoot;
+        header.emitCommitted(batchHash);
 
-        _settle(batchHash, header, lines);
+        settlement.send(treasury, batchHash, header);
     }
 
     /// @inheritdoc IUsageReceipts
@@ -85,7 +88,7 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         onlyGovernor
         returns (uint32 keyEpoch)
     {
-        if (_lanes[laneId].keyEpoch == 0) revert UsageReceipts_UnknownLane(laneId);
+        if (_lanes[laneId].word.keyEpoch() == 0) revert UsageReceipts_UnknownLane(laneId);
         return _setKey(laneId, publicKey, possessionProof);
     }
 
@@ -96,19 +99,27 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         UsageReceipt calldata receipt,
         bytes32[] calldata proof
     ) external view returns (bool) {
-        bytes32 root = _roots[laneId][batchNumber];
+        bytes32 root = _lanes[laneId].roots[batchNumber];
         if (root == 0) return false;
         return MerkleProof.verifyCalldata(proof, root, UsageReceiptLib.leafOf(receipt));
     }
 
     /// @inheritdoc IUsageReceipts
     function laneOf(uint32 laneId) external view returns (Lane memory) {
-        return _lanes[laneId];
+        StoredLane storage lane = _lanes[laneId];
+        LaneWord word = lane.word;
+        return Lane({
+            nextBatchNumber: word.nextBatchNumber(),
+            lastWindowEnd: word.lastWindowEnd(),
+            keyEpoch: word.keyEpoch(),
+            lastBatchHash: lane.lastBatchHash,
+            keyHash: lane.keyHash
+        });
     }
 
     /// @inheritdoc IUsageReceipts
     function rootOf(uint32 laneId, uint64 batchNumber) external view returns (bytes32 receiptsRoot) {
-        return _roots[laneId][batchNumber];
+        return _lanes[laneId].roots[batchNumber];
     }
 
     /// @inheritdoc IUsageReceipts
@@ -129,10 +140,33 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         return _hashTypedDataV4(BatchHeaderLib.structHash(header));
     }
 
-    /// @dev The header continues its lane: next number, adjoining window, right key epoch, chained to the last batch.
-    function _checkSequence(Lane storage lane, BatchHeader calldata header) private view {
+    /// @dev The header, already hashed, continues its lane: next number, adjoining window, right key epoch and key,
+    /// chained to the last batch.
+    /// @return next the lane after it.
+    function _checkSequence(StoredLane storage lane, BatchHeader calldata header, bytes32 keyHash)
+        private
+        view
+        returns (LaneWord next)
+    {
+        LaneWord word = lane.word;
+        (uint32 keyEpoch, uint64 batchNumber, uint64 windowStart, uint64 windowEnd) = header.sequence();
+        if (!word.isContinuedBy(batchNumber, windowStart, keyEpoch, keyHash)) _refuse(word, header, keyHash);
+        if (windowEnd <= windowStart) revert UsageReceipts_EmptyWindow(windowStart, windowEnd);
+        unchecked {
+            uint256 nowMs = block.timestamp * 1000;
+            if (windowEnd > nowMs + CLOCK_SKEW_MS) revert UsageReceipts_WindowInFuture(windowEnd, nowMs);
+        }
+        bytes32 lastBatchHash = lane.lastBatchHash;
+        if (header.previousBatchHash != lastBatchHash) {
+            revert UsageReceipts_WrongPreviousBatch(lastBatchHash, header.previousBatchHash);
+        }
+        return word.advanced(windowEnd);
+    }
+
+    /// @dev Says why a header does not continue its lane.
+    function _refuse(LaneWord word, BatchHeader calldata header, bytes32 keyHash) private pure {
         (uint64 nextBatchNumber, uint64 lastWindowEnd, uint32 keyEpoch) =
-            (lane.nextBatchNumber, lane.lastWindowEnd, lane.keyEpoch);
+            (word.nextBatchNumber(), word.lastWindowEnd(), word.keyEpoch());
         if (keyEpoch == 0) revert UsageReceipts_UnknownLane(header.laneId);
         if (header.keyEpoch != keyEpoch) revert UsageReceipts_WrongKeyEpoch(keyEpoch, header.keyEpoch);
         if (header.batchNumber != nextBatchNumber) {
@@ -141,56 +175,28 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         if (header.windowStart != lastWindowEnd) {
             revert UsageReceipts_WrongWindowStart(lastWindowEnd, header.windowStart);
         }
-        if (header.windowEnd <= header.windowStart) {
-            revert UsageReceipts_EmptyWindow(header.windowStart, header.windowEnd);
-        }
-        uint256 nowMs = block.timestamp * 1000;
-        if (header.windowEnd > nowMs + CLOCK_SKEW_MS) {
-            revert UsageReceipts_WindowInFuture(header.windowEnd, nowMs);
-        }
-        bytes32 lastBatchHash = lane.lastBatchHash;
-        if (header.previousBatchHash != lastBatchHash) {
-            revert UsageReceipts_WrongPreviousBatch(lastBatchHash, header.previousBatchHash);
-        }
+        revert UsageReceipts_UnknownKey(keyHash);
     }
 
-    function _checkContent(BatchHeader calldata header, Line[] calldata lines) private pure {
-        if (lines.length == 0 && header.receiptCount == 0) revert UsageReceipts_EmptyBatch();
-        bytes32 linesHash = LineLib.hash(lines);
+    /// @dev Warning: the settlement is not to be sent before the signature is verified.
+    function _checkContent(BatchHeader calldata header, Line[] calldata lines)
+        private
+        pure
+        returns (SettlementCall settlement)
+    {
+        if (lines.length == 0 && !header.hasReceipts()) revert UsageReceipts_EmptyBatch();
+        settlement = SettlementCallLib.prepare(lines);
+        bytes32 linesHash = settlement.linesHash();
         if (linesHash != header.linesHash) {
             revert UsageReceipts_WrongLinesHash(linesHash, header.linesHash);
         }
     }
 
-    /// @dev Calls `settle`. Both members of a Line fill their word, so the lines are copied as they came, where the
-    /// compiler would decode and encode each: 120 gas a line.
-    function _settle(bytes32 batchHash, BatchHeader calldata header, Line[] calldata lines) private {
-        // What is written twice are two halves, offset and length.
-        // slither-disable-next-line write-after-write
-        bytes calldata encodedLines;
-        assembly ("memory-safe") {
-            encodedLines.offset := lines.offset
-            encodedLines.length := shl(6, lines.length)
-        }
-        bytes memory head = abi.encodeWithSelector(
-            ISettlementTreasury.settle.selector,
-            batchHash,
-            header.totalNano,
-            header.windowStart,
-            SETTLE_LINES_OFFSET,
-            lines.length
-        );
-        // `settle` answers nothing; its revert is passed on.
-        // slither-disable-next-line unused-return
-        treasury.functionCall(bytes.concat(head, encodedLines));
-    }
-
     function _openLane(uint32 laneId, bytes memory publicKey, bytes memory possessionProof) private {
-        Lane storage lane = _lanes[laneId];
-        if (lane.keyEpoch != 0) revert UsageReceipts_LaneAlreadyOpen(laneId);
-        uint64 windowStart = uint64(block.timestamp * 1000);
-        lane.nextBatchNumber = 1;
-        lane.lastWindowEnd = windowStart;
+        StoredLane storage lane = _lanes[laneId];
+        if (lane.word.keyEpoch() != 0) revert UsageReceipts_LaneAlreadyOpen(laneId);
+        uint48 windowStart = uint48(block.timestamp * 1000);
+        lane.word = LaneLib.open(windowStart);
         emit LaneOpened(laneId, windowStart);
         _setKey(laneId, publicKey, possessionProof);
     }
@@ -202,9 +208,10 @@ contract UsageReceipts is IUsageReceipts, EIP712 {
         if (!BLS12381.verifyPossession(possessionProof, publicKey)) {
             revert UsageReceipts_InvalidPossessionProof();
         }
-        Lane storage lane = _lanes[laneId];
+        StoredLane storage lane = _lanes[laneId];
         bytes32 keyHash = keccak256(publicKey);
-        keyEpoch = ++lane.keyEpoch;
+        keyEpoch = lane.word.keyEpoch() + 1;
+        lane.word = lane.word.withKey(keyEpoch, keyHash);
         lane.keyHash = keyHash;
         emit AggregatorKeySet(laneId, keyEpoch, keyHash, publicKey);
     }

@@ -2,11 +2,13 @@
 pragma solidity 0.8.30;
 
 import {ICreditVault} from "../interfaces/ICreditVault.sol";
-import {LineStatus} from "../types/Line.sol";
 
 /// @dev Points at a word with the number of charges, and behind it the calldata of `ICreditVault.charge`, which its
 /// answer replaces once it is sent.
 type ChargeBuffer is uint256;
+
+/// @dev Points at one result of the answer: paidNano, releasedNano and status, a word each.
+type ChargeResult is uint256;
 
 using ChargeBufferLib for ChargeBuffer global;
 
@@ -16,6 +18,8 @@ using ChargeBufferLib for ChargeBuffer global;
 /// answer fits where the call was.
 library ChargeBufferLib {
     uint256 private constant ENTRY = 0x60;
+    /// @dev Where the charges begin, and later their results, behind the number of them and the head of four words.
+    uint256 private constant ENTRIES_OFFSET = 0xa0;
     /// @dev Selector, offset of the array, windowStart, length of the array.
     uint256 private constant CALL_HEAD = 0x64;
     /// @dev Offset of the array, length of the array.
@@ -29,7 +33,7 @@ library ChargeBufferLib {
             buffer := mload(0x40)
             mstore(buffer, 0)
             // The head takes four words, of which the selector fills the last four bytes of the first.
-            mstore(0x40, add(buffer, add(0xa0, mul(capacity, ENTRY))))
+            mstore(0x40, add(buffer, add(ENTRIES_OFFSET, mul(capacity, ENTRY))))
         }
     }
 
@@ -37,7 +41,7 @@ library ChargeBufferLib {
     function push(ChargeBuffer buffer, bytes32 jobId, uint256 amountNano, bool isFinal) internal pure {
         assembly ("memory-safe") {
             let count := mload(buffer)
-            let entry := add(add(buffer, 0xa0), mul(count, ENTRY))
+            let entry := add(add(buffer, ENTRIES_OFFSET), mul(count, ENTRY))
             mstore(entry, jobId)
             mstore(add(entry, 0x20), amountNano)
             mstore(add(entry, 0x40), isFinal)
@@ -70,20 +74,8 @@ library ChargeBufferLib {
         if (!answered) revert ChargeBuffer_UnexpectedAnswer();
     }
 
-    /// @notice What the vault did with the charge at `index`; only after `send`.
-    /// @dev Warning: `index` is not checked.
-    function resultAt(ChargeBuffer buffer, uint256 index)
-        internal
-        pure
-        returns (uint64 paidNano, uint64 releasedNano, LineStatus status)
-    {
-        uint256 rawStatus;
-        assembly ("memory-safe") {
-            let entry := add(add(buffer, 0xa0), mul(index, ENTRY))
-            paidNano := and(mload(entry), 0xffffffffffffffff)
-            releasedNano := and(mload(add(entry, 0x20)), 0xffffffffffffffff)
-            rawStatus := mload(add(entry, 0x40))
-        }
-        status = LineStatus(rawStatus);
+    /// @notice What the vault did with the first charge; only after `send`.
+    function firstResult(ChargeBuffer buffer) internal pure returns (ChargeResult) {
+        return ChargeResult.wrap(ChargeBuffer.unwrap(buffer) + ENTRIES_OFFSET);
     }
 }

@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ISettlementTreasury} from "../interfaces/ISettlementTreasury.sol";
 import {Line, LineOutcome, LineStatus, LineTerms} from "../types/Line.sol";
 
-/// @notice Packs, reads and hashes settlement lines.
+/// @notice Packs and reads settlement lines.
 /// @dev The readers ignore the bits above a packed value, so a word with stray high bits reads like one without.
 library LineLib {
+    /// @dev Bytes of an encoded line.
+    uint256 internal constant SIZE = 0x40;
+
+    /// @notice The line at `at` in the calldata.
+    /// @dev Both members fill their word, so there is nothing to check but the place. Warning: that is not checked.
+    function read(uint256 at) internal pure returns (bytes32 jobId, LineTerms terms) {
+        assembly ("memory-safe") {
+            jobId := calldataload(at)
+            terms := calldataload(add(at, 0x20))
+        }
+    }
+
+    /// @notice Where in the calldata the lines begin and end.
+    function bounds(Line[] calldata lines) internal pure returns (uint256 at, uint256 end) {
+        assembly ("memory-safe") {
+            at := lines.offset
+            end := add(at, mul(lines.length, SIZE))
+        }
+    }
+
     function packTerms(uint64 amountNano_, uint32 receiptCount_, uint32 providerId_, bool isFinal_)
         internal
         pure
@@ -67,17 +88,17 @@ library LineLib {
         return LineStatus(uint8(LineOutcome.unwrap(outcome) >> 224));
     }
 
-    /// @notice `keccak256(abi.encode(lines))`.
-    /// @dev Both members of a Line fill their word, so its calldata already is its encoding and one copy replaces the
-    /// loop the compiler would emit.
-    function hash(Line[] calldata lines) internal pure returns (bytes32 linesHash) {
+    /// @notice The same outcome under another status.
+    function withStatus(LineOutcome outcome, LineStatus status_) internal pure returns (LineOutcome) {
+        return LineOutcome.wrap(uint224(LineOutcome.unwrap(outcome)) | uint256(status_) << 224);
+    }
+
+    /// @notice Emits `LineSettled`.
+    function emitSettled(LineOutcome outcome, bytes32 jobId, uint256 providerId_) internal {
+        bytes32 topic = ISettlementTreasury.LineSettled.selector;
         assembly ("memory-safe") {
-            let encoded := mload(0x40)
-            let size := shl(6, lines.length)
-            mstore(encoded, 0x20)
-            mstore(add(encoded, 0x20), lines.length)
-            calldatacopy(add(encoded, 0x40), lines.offset, size)
-            linesHash := keccak256(encoded, add(size, 0x40))
+            mstore(0, outcome)
+            log3(0, 0x20, topic, jobId, providerId_)
         }
     }
 }

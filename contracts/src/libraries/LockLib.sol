@@ -18,6 +18,9 @@ library LockLib {
     uint256 private constant REVOKED_AT_SHIFT = 104;
     uint256 private constant REVOKED_AT_MASK = uint256(type(uint40).max) << REVOKED_AT_SHIFT;
     uint256 private constant STATE_SHIFT = 184;
+    /// @dev The state is the topmost field.
+    uint256 private constant STATE_MASK = type(uint256).max << STATE_SHIFT;
+    uint256 private constant OPEN_STATE = uint256(OPEN) << STATE_SHIFT;
 
     /// @notice An open, unrevoked lock.
     function open(uint64 remainingNano_, uint40 expiresAt_, uint40 validAfter_)
@@ -53,6 +56,12 @@ library LockLib {
 
     function isOpen(LockWord word) internal pure returns (bool) {
         return LockWord.unwrap(word) >> STATE_SHIFT == OPEN;
+    }
+
+    /// @notice Whether the lock is open, was never revoked, and holds at least `amountNano`.
+    function covers(LockWord word, uint256 amountNano) internal pure returns (bool) {
+        uint256 raw = LockWord.unwrap(word);
+        return raw & (STATE_MASK | REVOKED_AT_MASK) == OPEN_STATE && amountNano <= raw & REMAINING_MASK;
     }
 
     /// @param windowStart Unix milliseconds.

@@ -3,8 +3,9 @@ pragma solidity 0.8.30;
 
 import {Test, stdError} from "forge-std/Test.sol";
 import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
+import {Book, BookLib} from "../../../src/libraries/BookLib.sol";
 import {ChargeBuffer, ChargeBufferLib} from "../../../src/libraries/ChargeBufferLib.sol";
-import {LineStatus} from "../../../src/types/Line.sol";
+import {LineOutcome, LineStatus, LineTerms} from "../../../src/types/Line.sol";
 
 /// @notice Builds a buffer and sends it, with something in memory behind it, which it must not touch.
 contract ChargeBufferHarness {
@@ -23,8 +24,11 @@ contract ChargeBufferHarness {
         buffer.send(vault, windowStart);
         if (behind.length != 1 || behind[0] != keccak256("behind")) revert Overwritten(behind[0]);
         results = new ICreditVault.Charged[](charges.length);
+        Book memory book;
+        book.result = buffer.firstResult();
         for (uint256 i = 0; i < charges.length; ++i) {
-            (results[i].paidNano, results[i].releasedNano, results[i].status) = buffer.resultAt(i);
+            LineOutcome outcome = BookLib.add(book, LineTerms.wrap(0));
+            results[i] = ICreditVault.Charged(outcome.paidNano(), outcome.releasedNano(), outcome.status());
         }
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {Test} from "forge-std/Test.sol";
 
 import {LineLib} from "../../../src/libraries/LineLib.sol";
-import {Line, LineOutcome, LineStatus, LineTerms} from "../../../src/types/Line.sol";
+import {LineOutcome, LineStatus, LineTerms} from "../../../src/types/Line.sol";
 
 contract LineLibTest is Test {
     function testFuzz_PackTerms_ReadsBack(
@@ -50,17 +50,5 @@ contract LineLibTest is Test {
         assertEq(
             LineOutcome.unwrap(outcome), 0x08_44444444_3333333333333333_2222222222222222_1111111111111111
         );
-    }
-
-    function testFuzz_Hash_IsThatOfTheAbiEncoding(Line[] calldata lines) public pure {
-        assertEq(LineLib.hash(lines), keccak256(abi.encode(lines)));
-    }
-
-    /// @dev The array must be read where it is, not where it would be as the only argument.
-    function testFuzz_Hash_FindsLinesBehindOtherArguments(bytes calldata, Line[] calldata lines, uint256)
-        public
-        pure
-    {
-        assertEq(LineLib.hash(lines), keccak256(abi.encode(lines)));
     }
 }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+import {ISettlementTreasury} from "../../../src/interfaces/ISettlementTreasury.sol";
+import {SettlementCall, SettlementCallLib} from "../../../src/libraries/SettlementCallLib.sol";
+import {BatchHeader} from "../../../src/types/BatchHeader.sol";
+import {Line} from "../../../src/types/Line.sol";
+
+contract SettlementCallLibTest is Test {
+    error Refused(uint256 reason);
+
+    function testFuzz_HashesAsTheAbiEncoding(Line[] calldata lines) public pure {
+        assertEq(SettlementCallLib.prepare(lines).linesHash(), keccak256(abi.encode(lines)));
+    }
+
+    /// @dev The array must be read where it is, not where it would be as the only argument.
+    function testFuzz_FindsLinesBehindOtherArguments(bytes calldata, Line[] calldata lines, uint256)
+        public
+        pure
+    {
+        assertEq(SettlementCallLib.prepare(lines).linesHash(), keccak256(abi.encode(lines)));
+    }
+
+    function testFuzz_CallsWhatTheCompilerWouldEncode(
+        BatchHeader calldata header,
+        Line[] calldata lines,
+        bytes32 batchHash
+    ) public {
+        address treasury = makeAddr("treasury");
+        bytes memory expected = abi.encodeCall(
+            ISettlementTreasury.settle, (batchHash, header.totalNano, header.windowStart, lines)
+        );
+        vm.mockCall(treasury, expected, bytes(""));
+        vm.expectCall(treasury, expected, 1);
+        this.send(treasury, header, lines, batchHash);
+    }
+
+    function testFuzz_PassesTheRevertOn(BatchHeader calldata header, Line[] calldata lines, uint256 reason)
+        public
+    {
+        address treasury = makeAddr("treasury");
+        bytes memory revertData = abi.encodeWithSelector(Refused.selector, reason);
+        vm.mockCallRevert(treasury, bytes(""), revertData);
+        vm.expectRevert(revertData);
+        this.send(treasury, header, lines, 0);
+    }
+
+    function test_RevertWhen_TheTreasuryHasNoCode() public {
+        BatchHeader memory header;
+        vm.expectRevert(bytes(""));
+        this.send(makeAddr("nobody"), header, new Line[](0), 0);
+    }
+
+    function send(address treasury, BatchHeader calldata header, Line[] calldata lines, bytes32 batchHash)
+        external
+    {
+        SettlementCall call_ = SettlementCallLib.prepare(lines);
+        call_.linesHash();
+        call_.send(treasury, batchHash, header);
+    }
+}
