@@ -33,14 +33,21 @@ afterAll(async () => {
   await network?.stop();
 });
 
+/** Waits for a block after the events, because a window ends with the pinned block. */
 const build = async (earlierByMs = 0n): Promise<Proposal> => {
   const { context, follower } = network.replica(leader);
-  const followed = await follower.follow();
-  const lane = await context.chain.laneOf(0, followed);
-  const windowEndMs = (await context.chain.timeOf(followed)) - earlierByMs;
-  const plan = await new Builder(context).plan(lane, followed, windowEndMs);
-  if (plan === null) throw new Error("nothing to propose");
-  return { header: plan.batch.header, sources: plan.batch.sources, view: 0n };
+  const built: Proposal[] = [];
+  await until("something to propose", async () => {
+    const followed = await follower.follow();
+    const lane = await context.chain.laneOf(0, followed);
+    const windowEndMs = (await context.chain.timeOf(followed)) - earlierByMs;
+    const plan = await new Builder(context).plan(lane, followed, windowEndMs);
+    if (plan !== null) built.push({ header: plan.batch.header, sources: plan.batch.sources, view: 0n });
+    return plan !== null;
+  });
+  const [proposal] = built;
+  if (proposal === undefined) throw new Error("nothing to propose");
+  return proposal;
 };
 
 const portTo = (id: number, from = leader) => {
