@@ -7,6 +7,8 @@ export default defineConfig({
       "scripts/**/*.test.ts",
       "contracts/test/**/*.test.ts",
     ],
+    // Many tests wait for a database or a block, so two files at a time keep two cores busy.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
