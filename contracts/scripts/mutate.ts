@@ -41,16 +41,16 @@ const wanted = population.filter(
   ({ file }) => positionals.length === 0 || positionals.some((part) => file.includes(part)),
 );
 const chosen = values.sample === undefined ? wanted : sample(wanted, Number(values.sample), seed);
+const isChosen = new Set(chosen.map(({ id }) => id));
 
-// A mutant that nothing noticed is tried again, since new tests are what a survivor asks for.
 const earlier = values.fresh ? [] : (Report.read(reportPath)?.results ?? []);
 const current = new Set(population.map(({ id }) => id));
-const known = new Map(
-  earlier
-    .filter(({ id, verdict }) => current.has(id) && verdict !== "survived")
-    .map((result) => [result.id, result]),
-);
-const queue = chosen.filter(({ id }) => !known.has(id));
+const known = new Map(earlier.filter(({ id }) => current.has(id)).map((result) => [result.id, result]));
+// A mutant that nothing noticed is tried again, since new tests are what a survivor asks for.
+const queue = wanted.filter(({ id }) => {
+  const result = known.get(id);
+  return result === undefined ? isChosen.has(id) : result.verdict === "survived";
+});
 console.log(`${population.length} mutants, ${chosen.length} chosen, ${queue.length} to be judged.`);
 
 const save = (): Report.Report => {

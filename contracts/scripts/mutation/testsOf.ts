@@ -4,7 +4,9 @@ import { basename } from "node:path";
 const CALLERS: Record<string, readonly string[]> = {
   Capability: ["unit/CapabilityAuthority"],
   BatchHeaderLib: ["unit/UsageReceipts", "integration"],
+  BookLib: ["unit/SettlementTreasury"],
   CapabilityLib: ["unit/CapabilityAuthority"],
+  CursorLib: ["unit/SettlementTreasury"],
   ChargeBufferLib: ["unit/ChargeBufferLib", "unit/SettlementTreasury"],
   LockLib: ["unit/LockLib", "unit/CreditVault"],
   LineLib: ["unit/LineLib", "unit/SettlementTreasury", "unit/UsageReceipts"],
