@@ -21,9 +21,9 @@ export type GrantContext = {
 const LARGEST_STORED_NANO = 2n ** 63n - 1n;
 
 /**
- * Whether quote and capability fit each other and this gateway; the tenant's own signature is for the chain to judge.
- * Errors: `invalid_signature`, `quote_mismatch`, `invalid_capability`, `capability_expired`,
- * `capability_not_yet_valid`, `binding_mismatch`. Quote expiry is not looked at: a locked job outlives its quote.
+ * Whether quote, capability and key fit each other and this gateway; the tenant's own signature is for the chain to
+ * judge. Times are not looked at: a job that is locked outlives its quote, and its capability too.
+ * Errors: `invalid_signature`, `quote_mismatch`, `invalid_capability`, `binding_mismatch`.
  */
 export function checkGrant(grant: Grant, context: GrantContext): void {
   const { capability, jwk } = grant;
@@ -50,8 +50,12 @@ export function checkGrant(grant: Grant, context: GrantContext): void {
   if (capability.binding === Capability.BINDING_EXPORTER && !context.hasTls) {
     throw Errors.fromCode("binding_mismatch", { detail: "This server has no TLS to bind to." });
   }
-  if (BigInt(context.nowSeconds) >= capability.expiresAt) throw Errors.fromCode("capability_expired");
-  if (BigInt(context.nowSeconds) < capability.validAfter) throw Errors.fromCode("capability_not_yet_valid");
+}
+
+/** Whether a job may be opened now. Errors: `capability_expired`, `capability_not_yet_valid`. */
+export function checkGrantTime({ capability }: Grant, { nowSeconds }: GrantContext): void {
+  if (BigInt(nowSeconds) >= capability.expiresAt) throw Errors.fromCode("capability_expired");
+  if (BigInt(nowSeconds) < capability.validAfter) throw Errors.fromCode("capability_not_yet_valid");
 }
 
 function checkQuote(signed: Quote.SignedQuote, { domains, tariffSigners }: GrantContext): void {

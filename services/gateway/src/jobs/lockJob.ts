@@ -2,7 +2,7 @@ import { Capability, Errors, type FeedEvent } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { ChainPort } from "../chain/ChainPort.ts";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
-import { checkGrant, checkPrices, type Grant, type GrantContext } from "./checkGrant.ts";
+import { checkGrant, checkGrantTime, checkPrices, type Grant, type GrantContext } from "./checkGrant.ts";
 import type { Job, JobState } from "./Job.ts";
 import { insertJob, type JobStore, type LockProof } from "./JobStore.ts";
 import type { TariffStore } from "./TariffStore.ts";
@@ -15,14 +15,15 @@ export type LockedJob = { job: Job; state: JobState; proof: LockProof };
  * Opens a job: checks the grant, locks the credit on chain unless it is locked already, and stores the job with its
  * event. Safe to repeat at any point: each step finds what an earlier attempt has done. A job that is here already is
  * given as it is, whatever became of it since, so that its holder can follow its settlement.
- * Errors: those of `checkGrant` and of the chain, `quote_expired`, `job_closed`.
+ * Errors: those of `checkGrant`, `checkGrantTime` and of the chain, `quote_expired`, `job_closed`.
  */
 export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContext): Promise<LockedJob> {
   const { capability } = grant;
+  checkGrant(grant, context);
   const capabilityHash = Capability.hash(capability, context.domains.capability);
   const known = await deps.jobs.find(capability.jobId);
   if (known === null) {
-    checkGrant(grant, context);
+    checkGrantTime(grant, context);
     checkPrices(grant.signedQuote, await deps.tariffs.ensure(grant.signedQuote.tariffs));
     const { proof, lockedNano } = await lockOnChain(deps.chain, grant, capabilityHash, context);
     const event: FeedEvent.FeedBody = { kind: "job-opened", body: feedBody(grant) };
