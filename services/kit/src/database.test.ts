@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createPool,
+  dropDatabase,
   ensureDatabase,
   isStoreUnavailable,
   migrate,
@@ -85,12 +87,18 @@ describe("withTransaction", () => {
   });
 });
 
-test("ensureDatabase creates it once, also when several processes start together", async () => {
-  const url = database.url.replace(/\/test$/, "/Odd%20name");
+test("ensureDatabase creates it once, also when several processes start together; dropDatabase deletes it", async () => {
+  const name = `Odd name ${randomUUID()}`;
+  const url = Object.assign(new URL(database.url), { pathname: `/${name}` }).href;
   await Promise.all([ensureDatabase(url), ensureDatabase(url), ensureDatabase(url)]);
   const odd = createPool({ url });
-  expect((await odd.query("SELECT current_database() AS name")).rows).toEqual([{ name: "Odd name" }]);
+  expect((await odd.query("SELECT current_database() AS name")).rows).toEqual([{ name }]);
   await odd.end();
+  await dropDatabase(url);
+  await dropDatabase(url);
+  const gone = createPool({ url });
+  await expect(gone.query("SELECT 1")).rejects.toMatchObject({ code: "3D000" });
+  await gone.end();
 });
 
 describe("migrate", () => {

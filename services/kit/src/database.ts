@@ -76,6 +76,29 @@ export const withTransaction = async <Result>(
 
 /** Creates the database a URL names when the server has none of that name. Safe to call from several processes. */
 export const ensureDatabase = async (url: string): Promise<void> => {
+  await onServerOf(url, async (client, name) => {
+    try {
+      const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [name]);
+      if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+    } catch (error) {
+      const wonByAnother = error instanceof pg.DatabaseError && ["42P04", "23505"].includes(error.code ?? "");
+      if (!wonByAnother) throw error;
+    }
+  });
+};
+
+/** Ends every connection to the URL's database and deletes it with all it holds; nothing happens if it does not exist. */
+export const dropDatabase = async (url: string): Promise<void> => {
+  await onServerOf(url, async (client, name) => {
+    await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`);
+  });
+};
+
+/** Runs `work` on the maintenance database of the server that `url` names, with the name of the URL's own database. */
+const onServerOf = async (
+  url: string,
+  work: (client: pg.Client, name: string) => Promise<void>,
+): Promise<void> => {
   const target = new URL(url);
   const name = decodeURIComponent(target.pathname.slice(1));
   if (name === "") throw new Error("The database URL names no database; end it with /name");
@@ -83,11 +106,7 @@ export const ensureDatabase = async (url: string): Promise<void> => {
   const client = new pg.Client({ connectionString: target.href, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
-    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [name]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
-  } catch (error) {
-    const wonByAnother = error instanceof pg.DatabaseError && ["42P04", "23505"].includes(error.code ?? "");
-    if (!wonByAnother) throw error;
+    await work(client, name);
   } finally {
     await client.end();
   }

@@ -51,7 +51,7 @@ beforeAll(async () => {
     env: {
       PATH: process.env.PATH,
       PORT: String(port),
-      DATABASE_URL: database.url.replace(/\/test$/, "/orchestrator"),
+      DATABASE_URL: database.url,
       GATEWAY_URL: gateway.url,
       GATEWAY_CA_FILE: join(folder, "ca.pem"),
       TARIFF_URL: `http://127.0.0.1:${(tariffService.address() as AddressInfo).port}`,

