@@ -65,8 +65,10 @@ export type Expected = {
   nonce?: (nonce: string) => boolean;
   /** Exporter of this connection. Null or absent: the binding profile demands none. */
   exporter?: Uint8Array | null;
-  /** SHA-256 of the body, base64url. Absent: the body is not checked. */
-  bodyHash?: string;
+  /** SHA-256 of the body, base64url; a function is asked only once the cheaper checks have passed. Absent: not checked. */
+  bodyHash?: string | (() => string);
+  /** Says whether this proof was seen before. Asked last before the signature, so the answer must not change anything. */
+  isReplayed?: (proof: DpopProof) => boolean;
 };
 
 /** Makes a proof with ES256; the JWT is compact JSON, as `parse` demands. */
@@ -104,7 +106,7 @@ export function parse(jwt: string): DpopProof {
 
 /**
  * Verifies a proof for one request; the caller keeps the `jti` against replay. Cheap checks come first.
- * Errors: `invalid_proof`, `use_dpop_nonce` (missing or stale nonce), `binding_mismatch` (exporter).
+ * Errors: `invalid_proof`, `use_dpop_nonce` (missing or stale nonce), `binding_mismatch` (exporter), `proof_replayed`.
  */
 export function verify(jwt: string, expected: Expected): DpopProof {
   const { proof, signingInput, signature } = split(jwt);
@@ -120,14 +122,16 @@ export function verify(jwt: string, expected: Expected): DpopProof {
   }
   const ath = expected.usageAuth === undefined ? undefined : UsageAuth.hash(expected.usageAuth);
   if (claims.ath !== ath) throw refusal("The proof is for another token.", "ath");
-  if (expected.bodyHash !== undefined && claims.bodyHash !== expected.bodyHash) {
-    throw refusal("The proof is for another body.", "bodyHash");
-  }
   if (expected.nonce && (claims.nonce === undefined || !expected.nonce(claims.nonce))) {
     throw new ProtocolError("use_dpop_nonce", { param: "nonce" });
   }
   if (expected.exporter && claims.ekm !== toBase64url(expected.exporter)) {
     throw new ProtocolError("binding_mismatch", { param: "ekm" });
+  }
+  if (expected.isReplayed?.(proof)) throw new ProtocolError("proof_replayed", { param: "jti" });
+  const { bodyHash } = expected;
+  if (bodyHash !== undefined && claims.bodyHash !== (typeof bodyHash === "string" ? bodyHash : bodyHash())) {
+    throw refusal("The proof is for another body.", "bodyHash");
   }
   if (!isSignedBy(proof.jwk, signingInput, signature)) throw refusal("The signature is not valid.");
   return proof;

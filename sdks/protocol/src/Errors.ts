@@ -122,6 +122,12 @@ export const catalogue = {
   ),
   chain_unavailable: entry(503, "The chain cannot be reached", "Repeat the call in a few seconds.", true),
   store_unavailable: entry(503, "The store cannot be reached", "Repeat the call in a few seconds.", true),
+  revocations_unavailable: entry(
+    503,
+    "Revocations may have been missed",
+    "Repeat the call in a few seconds; no call passes while the list of revocations is too old.",
+    true,
+  ),
   internal: entry(500, "An unexpected error", "Report the request id to the operator.", true),
 } as const satisfies Record<string, Entry>;
 

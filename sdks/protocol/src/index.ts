@@ -28,6 +28,8 @@ export * as PeerAuth from "./PeerAuth.ts";
 export * as Plan from "./Plan.ts";
 export * as Pricing from "./Pricing.ts";
 export * as Quote from "./Quote.ts";
+export * as Revocation from "./Revocation.ts";
+export * as RevocationList from "./RevocationList.ts";
 export * as Sources from "./Sources.ts";
 export * as Tariff from "./Tariff.ts";
 export * as ThresholdBls from "./ThresholdBls.ts";

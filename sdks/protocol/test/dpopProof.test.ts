@@ -72,6 +72,40 @@ describe("published examples", () => {
   });
 });
 
+describe("what costs much comes last", () => {
+  const forged = `${headerPart}.${payloadPart}.${Buffer.alloc(64, 1).toString("base64url")}`;
+
+  it("refuses a replay, forged or not, before its body is hashed", () => {
+    let hashed = 0;
+    const bodyHash = (): string => {
+      hashed += 1;
+      return DpopProof.bodyHash(body);
+    };
+    const replayed = { ...expected, bodyHash, isReplayed: () => true };
+    expect(codeOf(() => DpopProof.verify(jwt, replayed))).toBe("proof_replayed");
+    expect(codeOf(() => DpopProof.verify(forged, replayed))).toBe("proof_replayed");
+    expect(codeOf(() => DpopProof.verify(jwt, { ...expected, bodyHash, nonce: () => false }))).toBe(
+      "use_dpop_nonce",
+    );
+    expect(hashed).toBe(0);
+    expect(DpopProof.verify(jwt, { ...expected, bodyHash, isReplayed: () => false }).holder).toBe(holder);
+    expect(hashed).toBe(1);
+  });
+
+  it("asks about replay only once everything but body and signature is right", () => {
+    let asked = 0;
+    const isReplayed = (): boolean => {
+      asked += 1;
+      return false;
+    };
+    const wrong = { ...expected, isReplayed, exporter: new Uint8Array(32) };
+    expect(codeOf(() => DpopProof.verify(jwt, wrong))).toBe("binding_mismatch");
+    expect(asked).toBe(0);
+    expect(codeOf(() => DpopProof.verify(forged, { ...expected, isReplayed }))).toBe("invalid_proof");
+    expect(asked).toBe(1);
+  });
+});
+
 describe("DpopProof (RFC 9449)", () => {
   it("verifies for its own request, ignoring query and fragment", () => {
     const proof = DpopProof.verify(jwt, { ...expected, url: `${url}?stream=1#x` });

@@ -8,6 +8,8 @@ import {
   Capability,
   FeedEvent,
   Quote,
+  Revocation,
+  RevocationList,
   UsageReceipt,
   UsageReport,
   type Wire,
@@ -42,6 +44,26 @@ function check<Value extends object>(noun: Noun<Value>): { name: string; check: 
 
 const head = fc.record({ gateway: arbitraries.address, seq: arbitraries.uint64, hash: arbitraries.bytes32 });
 
+const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
+const revocation = fc.record({
+  tenant: arbitraries.address,
+  salt: arbitraries.bytes32,
+  deadline: uint256,
+});
+const revokeAll = fc.record({
+  tenant: arbitraries.address,
+  revokedAt: arbitraries.uint64,
+  deadline: uint256,
+});
+const listHead = fc.record({
+  gateway: arbitraries.address,
+  afterSeq: arbitraries.uint64,
+  toSeq: arbitraries.uint64,
+  headSeq: arbitraries.uint64,
+  issuedAtMs: arbitraries.uint64,
+  entriesHash: arbitraries.bytes32,
+});
+
 describe("digests equal those of viem and ethers", () => {
   it.each([
     check({ ...Quote, name: "Quote", arbitrary: arbitraries.quote }),
@@ -55,6 +77,14 @@ describe("digests equal those of viem and ethers", () => {
       hash: FeedEvent.headHash,
       typedData: FeedEvent.headTypedData,
     }),
+    check({ ...Revocation, name: "Revocation", arbitrary: revocation }),
+    check({
+      name: "RevokeAll",
+      arbitrary: revokeAll,
+      hash: Revocation.hashAll,
+      typedData: Revocation.typedDataAll,
+    }),
+    check({ ...RevocationList, name: "RevocationList", arbitrary: listHead }),
   ])("$name", (noun) => noun.check());
 
   it("makes the leaf of a receipt the hash of its struct hash", () => {

@@ -10,7 +10,7 @@ type SolidityType<Value> = Value extends boolean
   : Value extends number
     ? "uint8" | "uint32"
     : Value extends bigint
-      ? "uint64" | "uint128"
+      ? "uint64" | "uint128" | "uint256"
       : "address" | "bytes32";
 
 type FieldTypes<Noun> = { readonly [Field in keyof Noun]-?: SolidityType<Noun[Field]> };
@@ -106,7 +106,9 @@ function wordWriter(layout: Buffer, offset: number, field: { name: string; type:
     if (typeof value !== "bigint" && typeof value !== "number") throw unfit();
     const integer = BigInt(value);
     if (integer < 0n || integer >= limit) throw new RangeError(`${field.name} is not a ${field.type}.`);
-    layout.writeBigUInt64BE(integer >> 64n, offset + 16);
+    layout.writeBigUInt64BE(integer >> 192n, offset);
+    layout.writeBigUInt64BE((integer >> 128n) & MASK_64, offset + 8);
+    layout.writeBigUInt64BE((integer >> 64n) & MASK_64, offset + 16);
     layout.writeBigUInt64BE(integer & MASK_64, offset + 24);
   };
 }
