@@ -8,6 +8,7 @@ import { addCallRoutes } from "./routes/calls.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
 import { addOracleRoutes } from "./routes/oracle.ts";
 import { addReceiptRoutes } from "./routes/receipts.ts";
+import { addRevocationRoutes } from "./routes/revocations.ts";
 
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 
@@ -28,7 +29,7 @@ export async function buildApp(deps: Deps): Promise<App> {
     servesMetrics: false,
     checks: {
       store: () => deps.pool.query("SELECT 1"),
-      chain: async () => deps.assertChainFresh(),
+      revocations: async () => deps.assertRevocationsFresh(),
     },
     ...(tls === null ? {} : { https: { cert: tls.cert, key: tls.key, minVersion: "TLSv1.3" as const } }),
   });
@@ -83,6 +84,7 @@ export async function buildApp(deps: Deps): Promise<App> {
   addCallRoutes(app, deps, limitJob);
   addReceiptRoutes(app, deps);
   addOracleRoutes(app, deps);
+  addRevocationRoutes(app, deps);
   return app;
 }
 

@@ -20,6 +20,8 @@ const shape = {
   UNSAFE_PLAIN_HTTP: z.enum(["0", "1"]).default("0").describe("1 to serve plain HTTP"),
   DATABASE_URL: configFields.databaseUrl,
   DATABASE_POOL_SIZE: positive(20, "the most connections to PostgreSQL"),
+  /** Where replicas hear of each other's revocations; without it, over PostgreSQL. */
+  REDIS_URL: configFields.redisUrl.optional(),
   RPC_URLS: configFields.rpcUrls,
   DEPLOYMENT_FILE: configFields.filePath,
   /** Signs tokens, receipts and the feed's head. */
@@ -54,7 +56,7 @@ const shape = {
   /** Below the ten seconds after which a closing service is ended. */
   SHUTDOWN_GRACE_MS: positive(7_000, "how long running calls may go on at the end, in milliseconds"),
   REVOCATION_POLL_MS: positive(1_000, "milliseconds between two looks at the chain"),
-  /** Calls are refused when the chain could not be read for longer. */
+  /** Calls are refused when the chain, or the channel of revocations, could not be read for longer. */
   CHAIN_MAX_AGE_MS: positive(5_000, "milliseconds"),
   CALL_DEADLINE_MS: positive(600_000, "the longest a call may take, in milliseconds"),
   UPSTREAM_TIMEOUT_MS: positive(120_000, "the longest a provider may be silent, in milliseconds"),

@@ -1,6 +1,6 @@
-import type { KeyObject } from "node:crypto";
+import { type KeyObject, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { App, Logger, Metrics, Pool } from "@tac/kit";
+import type { App, Broadcast, Logger, Metrics, Pool } from "@tac/kit";
 import { Deployment, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { buildApp } from "./app.ts";
@@ -18,6 +18,9 @@ import { ensureHead } from "./feed/feedStore.ts";
 import { JobStore } from "./jobs/JobStore.ts";
 import { TariffStore } from "./jobs/TariffStore.ts";
 import { HoldBatcher } from "./ledger/HoldBatcher.ts";
+import { RevocationFeed } from "./revocation/RevocationFeed.ts";
+import { RevocationKeeper } from "./revocation/RevocationKeeper.ts";
+import { RevocationStore } from "./revocation/RevocationStore.ts";
 import type { Provider } from "./upstream/Provider.ts";
 import { ProviderPool } from "./upstream/ProviderPool.ts";
 
@@ -44,6 +47,8 @@ export type GatewaySettings = {
 export type GatewayResources = {
   pool: Pool;
   chain: ChainPort;
+  /** Reaches every replica over the same database. */
+  broadcast: Broadcast;
   providers: readonly Provider[];
   peers: ReadonlyMap<string, KeyObject>;
   logger: Logger;
@@ -59,6 +64,7 @@ export type Gateway = {
 };
 
 const HOUSEKEEPING_MS = 10_000;
+const REVOCATION_BEAT_MS = 500;
 
 /** Puts a gateway together on a migrated database. */
 export async function createGateway(
@@ -80,23 +86,46 @@ export async function createGateway(
   const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs);
   const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
   const replica = new Replica(pool, settings.replicaId);
-  const watcher = new JobWatcher({
+  const revocations = new RevocationStore(pool);
+  const watcher: JobWatcher = new JobWatcher({
     chain,
     jobs,
+    revocations,
+    onRevoked: () => revocationFeed.announce(),
     pool,
     logger,
+    settings: { startBlock: settings.deployment.startBlock, pollMs: settings.revocationPollMs },
+  });
+  const revocationFeed = new RevocationFeed({
+    store: revocations,
+    broadcast: resources.broadcast,
+    chainReadAtMs: () => watcher.readAtMs(),
+    logger,
     settings: {
-      startBlock: settings.deployment.startBlock,
-      pollMs: settings.revocationPollMs,
+      nodeId: randomUUID(),
+      beatMs: REVOCATION_BEAT_MS,
       maxAgeMs: settings.chainMaxAgeMs,
     },
   });
-  const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds");
+  const keeper = new RevocationKeeper({ store: revocations, chain, feed, pool, logger });
+  const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds", [
+    "outcome",
+  ]);
+  metrics.observedGauge(
+    "gateway_revocations",
+    "Revoked capabilities that have not expired",
+    () => revocationFeed.size,
+  );
+  metrics.observedGauge(
+    "gateway_revocations_age_ms",
+    "How old the list of revocations is, in milliseconds",
+    () => Date.now() - revocationFeed.completeAtMs(),
+  );
   metrics.observedGauge("gateway_open_holds", "Calls with a hold that this process works on", () =>
     running.count(),
   );
   const chargeDeps = { pool, feed, reports, logger, ...identity };
-  const assertChainFresh = () => watcher.assertFresh();
+  const assertRevocationsFresh = () => revocationFeed.assertFresh();
   const calls = new CallService({
     ...chargeDeps,
     holds: new HoldBatcher(pool),
@@ -105,7 +134,7 @@ export async function createGateway(
     owner: replica.incarnation,
     settings: settings.call,
     isKnownModel: (model) => tariffs.hasModel(model),
-    assertChainFresh,
+    assertRevocationsFresh,
   });
   const app = await buildApp({
     identity,
@@ -113,6 +142,8 @@ export async function createGateway(
     chain,
     jobs,
     tariffs,
+    revocations,
+    revocationFeed,
     feed,
     reports,
     calls,
@@ -124,11 +155,13 @@ export async function createGateway(
       gateway,
       nonces,
       jobs,
-      observeMs: (durationMs) => authMs.observe(durationMs),
+      isRevoked: (jobId) => revocationFeed.isRevoked(jobId),
+      observeMs: (durationMs, isAccepted) =>
+        authMs.observe({ outcome: isAccepted ? "accepted" : "refused" }, durationMs),
     }),
     logger,
     metrics,
-    assertChainFresh,
+    assertRevocationsFresh,
     peers: resources.peers,
     tariffSigners: settings.tariffSigners,
     tariffUrl: settings.tariffUrl,
@@ -164,13 +197,16 @@ export async function createGateway(
       await ensureHead(pool, gateway);
       await replica.renew();
       const recovered = await recover();
+      await revocationFeed.start();
       watcher.start();
+      keeper.start();
       ended = keepHouse();
       return recovered;
     },
     stop: async () => {
       stopping.abort();
-      await Promise.all([ended, watcher.stop()]);
+      await Promise.all([ended, watcher.stop(), keeper.stop()]);
+      await revocationFeed.stop();
       await providers.close();
       await replica.release();
     },

@@ -11,6 +11,8 @@ import type { ChainPort } from "./chain/ChainPort.ts";
 import type { FeedWriter } from "./feed/FeedWriter.ts";
 import type { JobStore } from "./jobs/JobStore.ts";
 import type { TariffStore } from "./jobs/TariffStore.ts";
+import type { RevocationFeed } from "./revocation/RevocationFeed.ts";
+import type { RevocationStore } from "./revocation/RevocationStore.ts";
 import type { ProviderPool } from "./upstream/ProviderPool.ts";
 
 export type Identity = { gateway: Address; gatewayPrivateKey: Hex; domains: Deployment.Domains };
@@ -22,6 +24,8 @@ export type Deps = {
   chain: ChainPort;
   jobs: JobStore;
   tariffs: TariffStore;
+  revocations: RevocationStore;
+  revocationFeed: RevocationFeed;
   feed: FeedWriter;
   reports: UsageReports;
   calls: CallService;
@@ -31,8 +35,8 @@ export type Deps = {
   nonces: NonceIssuer;
   logger: Logger;
   metrics: Metrics;
-  /** Throws `chain_unavailable` when revocations may have been missed. */
-  assertChainFresh: () => void;
+  /** Throws `revocations_unavailable` or `chain_unavailable` when revocations may have been missed. */
+  assertRevocationsFresh: () => void;
   /** Ed25519 keys of the enrolled aggregators, by node id. */
   peers: ReadonlyMap<string, KeyObject>;
   tariffSigners: readonly Address[];

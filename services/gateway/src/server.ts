@@ -3,6 +3,7 @@ import { capabilityAuthorityAbi, creditVaultAbi } from "@tac/contracts/abi";
 import {
   assertChainId,
   closeWithGrace,
+  createBroadcast,
   createChain,
   createLogger,
   createMetrics,
@@ -12,6 +13,7 @@ import {
   migrate,
   runService,
 } from "@tac/kit";
+import { Wire } from "@tac/protocol";
 import { createViemChain } from "./chain/viemChain.ts";
 import { readConfig } from "./config.ts";
 import { createGateway } from "./createGateway.ts";
@@ -32,6 +34,12 @@ await runService(async () => {
   await migrate(pool, join(import.meta.dirname, "..", "migrations"));
 
   const { deployment } = config;
+  const broadcast = createBroadcast({
+    databaseUrl: config.DATABASE_URL,
+    redisUrl: config.REDIS_URL,
+    namespace: Wire.privateKeyToAddress(config.GATEWAY_PRIVATE_KEY),
+    onError: (error) => logger.warn({ err: error }, "the channel of revocations is disturbed"),
+  });
   const chainSettings = { rpcUrls: config.RPC_URLS, chainId: deployment.chainId };
   const chain = createChain(chainSettings);
   await assertChainId(chain);
@@ -72,6 +80,7 @@ await runService(async () => {
     {
       pool,
       chain: createViemChain(chain, sender, deployment),
+      broadcast,
       providers: loadProviders(config.PROVIDERS_FILE),
       peers: loadPeers(config.AGGREGATORS_FILE),
       logger,
@@ -89,6 +98,7 @@ await runService(async () => {
       server: () => gateway.app.close(),
       metrics: async () => metricsServer?.close(),
       background: gateway.stop,
+      broadcast: broadcast.close,
       store: () => pool.end(),
     },
   });

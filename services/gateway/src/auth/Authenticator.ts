@@ -7,6 +7,7 @@ import type { JobStore } from "../jobs/JobStore.ts";
 import { hexOf } from "../ledger/bytes.ts";
 import { exporterOf } from "./exporterOf.ts";
 import type { NonceIssuer } from "./NonceIssuer.ts";
+import { ProofMemory } from "./ProofMemory.ts";
 import { TokenVerifier } from "./TokenVerifier.ts";
 
 /** Who calls, and with what right; `proof` is verified but not yet spent. */
@@ -36,38 +37,70 @@ const PROOF_MAX_AGE_SECONDS = 60;
 // A proof may be a few seconds from the future, and is then valid for that much longer.
 const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
 
-/** The gate of every route that spends or shows a job: token, then proof of possession, then the job itself. */
+/**
+ * The gate of every route that spends or shows a job. What is cheap comes first: sizes and syntax, the token (its
+ * signature is checked once, then it is cached), revocation, what the proof claims, its nonce (one HMAC), the connection's
+ * exporter, whether this replica has seen it, the body's digest, and last the proof's signature. A forged proof costs
+ * at most one verification and changes nothing here or in the store.
+ *
+ * What is cached, and until when: a token until it expires (it is looked at each time) or two generations of tokens
+ * have come; a job's grant for as long as there is room, because it never changes; an exporter as long as its socket; a
+ * holder's key until two generations of keys have come; revocations as `RevocationFeed` says. Balances, status and the
+ * end of a job are never cached.
+ *
+ * A proof is used once, on whichever replica: the store decides, in the transaction that takes the hold or before the
+ * answer. Its memory survives a crash of any process, the database's included; each replica's own memory does not need to.
+ * Clocks: `iat` may be a minute old or a few seconds ahead; how long a proof is good is bounded by the nonce, which is this
+ * gateway's own clock.
+ */
 export class Authenticator {
   readonly #publicUrl: string;
   readonly #nonces: NonceIssuer;
   readonly #jobs: JobStore;
   readonly #tokens: TokenVerifier;
-  readonly #observeMs: (durationMs: number) => void;
+  readonly #isRevoked: (jobId: Hex) => boolean;
+  readonly #observeMs: (durationMs: number, isAccepted: boolean) => void;
+  readonly #proofs = new ProofMemory(PROOF_MEMORY_MS);
 
   constructor(deps: {
     publicUrl: string;
     gateway: Address;
     nonces: NonceIssuer;
     jobs: JobStore;
-    observeMs: (durationMs: number) => void;
+    isRevoked: (jobId: Hex) => boolean;
+    observeMs: (durationMs: number, isAccepted: boolean) => void;
   }) {
     this.#publicUrl = deps.publicUrl;
     this.#nonces = deps.nonces;
     this.#jobs = deps.jobs;
     this.#tokens = new TokenVerifier(deps.gateway);
+    this.#isRevoked = deps.isRevoked;
     this.#observeMs = deps.observeMs;
   }
 
   /**
    * Errors: `invalid_usage_auth`, `usage_auth_expired`, `invalid_proof`, `use_dpop_nonce`, `binding_mismatch`,
-   * `unknown_job`, `wrong_job`; to spend also `capability_expired`, `capability_not_yet_valid`. Whether the job still
-   * admits calls or its close is for the store to say, in the step that admits them.
+   * `proof_replayed`, `unknown_job`, `wrong_job`; to spend also `capability_revoked`, `capability_expired`,
+   * `capability_not_yet_valid`. Whether the job still admits calls or its close is for the store to say, in the step that
+   * admits them.
    */
   async authenticate(request: FastifyRequest, access: Access, jobId?: Hex): Promise<Caller> {
     const startedAt = performance.now();
+    let isAccepted = false;
+    try {
+      const caller = await this.#verify(request, access, jobId);
+      isAccepted = true;
+      return caller;
+    } finally {
+      this.#observeMs(performance.now() - startedAt, isAccepted);
+    }
+  }
+
+  async #verify(request: FastifyRequest, access: Access, jobId?: Hex): Promise<Caller> {
     const usageAuthToken = singleHeader(request, Header.usageAuth, "invalid_usage_auth");
     const usageAuth = this.#tokens.verify(usageAuthToken, nowSeconds());
     if (jobId !== undefined && jobId !== usageAuth.jobId) throw Errors.fromCode("wrong_job");
+    if (access === "spend" && this.#isRevoked(usageAuth.jobId)) throw Errors.fromCode("capability_revoked");
     const proof = this.verifyProof(request, { ...usageAuth, usageAuthToken });
     const job = await this.#jobs.find(usageAuth.jobId);
     if (job === null) throw Errors.fromCode("unknown_job");
@@ -75,13 +108,13 @@ export class Authenticator {
       throw Errors.fromCode("wrong_job", { detail: "The token is for another capability." });
     }
     if (access === "spend") refuseOutOfTime(job.capability);
-    this.#observeMs(performance.now() - startedAt);
     return { job, usageAuth, usageAuthToken, proof };
   }
 
   /** A proof by the holder for this very request, on this very connection. It is not spent yet. */
   verifyProof(request: FastifyRequest, { holder, binding, usageAuthToken }: ProofContext): SpendableProof {
     const jwt = singleHeader(request, Header.dpop, "invalid_proof");
+    const { body } = request;
     const { claims, proofHash } = DpopProof.verify(jwt, {
       method: request.method,
       url: `${this.#publicUrl}${request.url}`,
@@ -91,8 +124,10 @@ export class Authenticator {
       nonce: (nonce) => this.#nonces.isFresh(nonce, nowSeconds()),
       exporter: binding === Capability.BINDING_EXPORTER ? exporterOf(request.raw.socket) : null,
       ...(usageAuthToken === null ? {} : { usageAuth: usageAuthToken }),
-      ...(Buffer.isBuffer(request.body) ? { bodyHash: DpopProof.bodyHash(request.body) } : {}),
+      isReplayed: ({ proofHash }) => this.#proofs.has(proofHash),
+      ...(Buffer.isBuffer(body) ? { bodyHash: () => DpopProof.bodyHash(body) } : {}),
     });
+    this.#proofs.add(proofHash, Date.now());
     return {
       jwt,
       claims,

@@ -34,8 +34,8 @@ export type CallDeps = ChargeDeps & {
   owner: string;
   settings: CallSettings;
   isKnownModel: (model: string) => boolean;
-  /** Throws `chain_unavailable` when revocations may have been missed. */
-  assertChainFresh: () => void;
+  /** Throws `revocations_unavailable` or `chain_unavailable` when revocations may have been missed. */
+  assertRevocationsFresh: () => void;
 };
 
 export type IncomingCall = {
@@ -73,8 +73,8 @@ export class CallService {
    */
   async run(incoming: IncomingCall): Promise<CallAnswer> {
     const { caller, wanted, bodyBytes, idempotencyKey } = incoming;
-    const { settings, isKnownModel, assertChainFresh, providers } = this.#deps;
-    assertChainFresh();
+    const { settings, isKnownModel, assertRevocationsFresh, providers } = this.#deps;
+    assertRevocationsFresh();
     const route = routeCall(caller.job, wanted, isKnownModel);
     const provider = providers.find(route.step.providerId);
     if (provider === null) throw Errors.fromCode("unknown_provider");

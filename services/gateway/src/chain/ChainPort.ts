@@ -1,4 +1,4 @@
-import type { BatchHeader, Capability } from "@tac/protocol";
+import type { BatchHeader, Capability, Revocation as SignedRevocation } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 
 /** A job's lock as the vault has it. */
@@ -47,6 +47,15 @@ export type ChainPort = {
     capability: Capability.Capability,
     signature: Hex,
   ): Promise<{ transactionHash: Hex; blockNumber: bigint } | null>;
+  /** Asks a tenant that is a contract (ERC-1271) whether it signed; false for an address without code. */
+  isSignedByAccount(account: Address, digest: Hex, signature: Hex): Promise<boolean>;
+  /**
+   * Hands a signed revocation to CapabilityAuthority and waits for its block; null when the capability was revoked on
+   * chain before. Errors: `invalid_signature`, also when its deadline has passed.
+   */
+  submitRevocation(revocation: SignedRevocation.Revocation, signature: Hex): Promise<Hex | null>;
+  /** Writes what CapabilityAuthority says into the locks of these jobs. */
+  applyRevocations(jobIds: readonly Hex[]): Promise<Hex>;
   /** Unix seconds; 0 while not revoked. */
   revokedAt(tenant: Address, jobId: Hex, validAfter: bigint): Promise<number>;
   /** Zero hash when the provider published no such version. */

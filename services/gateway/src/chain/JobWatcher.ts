@@ -1,27 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger, Pool } from "@tac/kit";
-import { Errors } from "@tac/protocol";
 import type { JobStore } from "../jobs/JobStore.ts";
+import type { RevocationStore } from "../revocation/RevocationStore.ts";
 import type { ChainPort } from "./ChainPort.ts";
 
 export type WatcherSettings = {
   startBlock: bigint;
   pollMs: number;
-  /** Calls are refused when the chain was last read in full longer ago than this. */
-  maxAgeMs: number;
 };
 
 const CURSOR = "revocations";
 // Blocks read again each time, so that a revocation moved by a short reorganisation is not missed.
 const OVERLAP_BLOCKS = 10n;
 
-/**
- * Follows revocations and releases on chain into the store, where every replica's holds see them. Whoever cannot read the chain
- * cannot know of revocations, and lets no call through.
- */
+/** Follows revocations and releases on chain into the store, where every replica's holds see them. */
 export class JobWatcher {
   readonly #chain: Pick<ChainPort, "jobChangesFrom">;
-  readonly #jobs: JobStore;
+  readonly #jobs: Pick<JobStore, "markReleased">;
+  readonly #revocations: Pick<RevocationStore, "recordChain">;
+  readonly #onRevoked: () => Promise<void>;
   readonly #pool: Pool;
   readonly #logger: Logger;
   readonly #settings: WatcherSettings;
@@ -32,13 +29,18 @@ export class JobWatcher {
 
   constructor(deps: {
     chain: Pick<ChainPort, "jobChangesFrom">;
-    jobs: JobStore;
+    jobs: Pick<JobStore, "markReleased">;
+    revocations: Pick<RevocationStore, "recordChain">;
+    /** Called once new revocations are in the store. */
+    onRevoked: () => Promise<void>;
     pool: Pool;
     logger: Logger;
     settings: WatcherSettings;
   }) {
     this.#chain = deps.chain;
     this.#jobs = deps.jobs;
+    this.#revocations = deps.revocations;
+    this.#onRevoked = deps.onRevoked;
     this.#pool = deps.pool;
     this.#logger = deps.logger;
     this.#settings = deps.settings;
@@ -53,12 +55,9 @@ export class JobWatcher {
     await this.#ended;
   }
 
-  /** Errors: `chain_unavailable`. */
-  assertFresh(): void {
-    if (Date.now() - this.#readAtMs <= this.#settings.maxAgeMs) return;
-    throw Errors.fromCode("chain_unavailable", {
-      detail: "Revocations cannot be read, so no call is let through.",
-    });
+  /** Everything on chain at this time, in Unix milliseconds, is in the store; 0 before the first time. */
+  readAtMs(): number {
+    return this.#readAtMs;
   }
 
   /** Reads up to the head of the chain once. */
@@ -68,10 +67,13 @@ export class JobWatcher {
     for (let isCaughtUp = false; !isCaughtUp && !this.#stopping.signal.aborted; ) {
       const from: bigint = this.#cursor + 1n;
       const { revocations, releasedJobIds, toBlock, headBlock } = await this.#chain.jobChangesFrom(from);
+      let isNew = false;
       for (const { tenant, jobId, revokedAtSeconds } of revocations) {
-        const count = await this.#jobs.revoke(tenant, jobId, revokedAtSeconds);
-        if (count > 0) this.#logger.info({ tenant, jobId, count }, "capabilities revoked");
+        const jobIds = await this.#revocations.recordChain(tenant, jobId, revokedAtSeconds * 1000);
+        isNew ||= jobIds.length > 0;
+        if (jobIds.length > 0) this.#logger.info({ tenant, jobIds }, "capabilities revoked on chain");
       }
+      if (isNew) await this.#onRevoked();
       if (releasedJobIds.length > 0) await this.#jobs.markReleased(releasedJobIds);
       await this.#saveCursor(toBlock);
       isCaughtUp = toBlock >= headBlock;

@@ -9,6 +9,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   CapabilityAuthority_NotYetValid: "capability_not_yet_valid",
   CapabilityAuthority_Expired: "capability_expired",
   CapabilityAuthority_Revoked: "capability_revoked",
+  CapabilityAuthority_SignatureExpired: "invalid_signature",
   CapabilityAuthority_InvalidSignature: "invalid_signature",
   CreditVault_InsufficientBalance: "credit_exhausted",
   CreditVault_Paused: "chain_unavailable",

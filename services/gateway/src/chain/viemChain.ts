@@ -7,13 +7,17 @@ import {
 } from "@tac/contracts/abi";
 import { type Chain, ChainRevert, decodeChainError, type Sender } from "@tac/kit";
 import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
-import { type Abi, type Hex, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
+import { type Abi, type Hex, parseAbi, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
 import type { ChainLock, ChainPort, CommittedBatch, JobChanges, Revocation } from "./ChainPort.ts";
 import { toCapabilityError } from "./toCapabilityError.ts";
 
 const LOCK_STATES = ["none", "open", "closed"] as const;
 const ACTIVE = 2;
 const MAX_BLOCK_RANGE = 2000n;
+const ERC1271_MAGIC = "0x1626ba7e";
+const erc1271Abi = parseAbi([
+  "function isValidSignature(bytes32 digest, bytes signature) view returns (bytes4)",
+]);
 const errorAbi: Abi = [...creditVaultAbi, ...capabilityAuthorityAbi];
 
 /** The chain as the gateway needs it, through viem. */
@@ -71,6 +75,43 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
         if (error instanceof ChainRevert && error.errorName === "CreditVault_JobAlreadyLocked") return null;
         throw toCapabilityError(error);
       }
+    },
+
+    isSignedByAccount: (account, digest, signature) =>
+      reading(async () => {
+        const code = await chain.getCode({ address: account });
+        if (code === undefined || code === "0x") return false;
+        try {
+          const args = [digest, signature] as const;
+          const answer = await chain.readContract({
+            address: account,
+            abi: erc1271Abi,
+            functionName: "isValidSignature",
+            args,
+          });
+          return answer === ERC1271_MAGIC;
+        } catch (error) {
+          // A contract says no by reverting as well as by answering otherwise; a chain that is away says nothing.
+          if (decodeChainError(error, errorAbi) instanceof ChainRevert) return false;
+          throw error;
+        }
+      }),
+
+    submitRevocation: async ({ tenant, salt, deadline }, signature) => {
+      try {
+        const args = [tenant, salt, deadline, signature] as const;
+        const receipt = await sender.send({ ...authority, functionName: "revokeWithSignature", args });
+        return receipt.transactionHash;
+      } catch (error) {
+        if (error instanceof ChainRevert && error.errorName === "CapabilityAuthority_AlreadyRevoked")
+          return null;
+        throw toCapabilityError(error);
+      }
+    },
+
+    applyRevocations: async (jobIds) => {
+      const receipt = await sender.send({ ...vault, functionName: "applyRevocation", args: [jobIds] });
+      return receipt.transactionHash;
     },
 
     revokedAt: (tenant, jobId, validAfter) =>

@@ -1,6 +1,6 @@
 import type { Pool, Transaction } from "@tac/kit";
 import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
-import type { Address, Hex } from "viem";
+import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 import type { Grant } from "./checkGrant.ts";
 import type { Job, JobState } from "./Job.ts";
@@ -93,17 +93,6 @@ export class JobStore {
       [bytesOf(jobId), bytesOf(jtiHash), expiresAtMs],
     );
     return rowCount === 1;
-  }
-
-  /** Marks a job, or every job of a tenant whose capability was valid by then; idempotent. */
-  async revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds: number): Promise<number> {
-    const { rowCount } = await this.#pool.query(
-      `UPDATE jobs SET revoked_at_ms = $3
-        WHERE revoked_at_ms IS NULL AND tenant = $1
-          AND (job_id = $2 OR ($2::bytea IS NULL AND valid_after_ms <= $3))`,
-      [bytesOf(tenant), jobId === null ? null : bytesOf(jobId), revokedAtSeconds * 1000],
-    );
-    return rowCount ?? 0;
   }
 
   /** The chain gave back what was left of these locks, so nothing of the jobs can be paid any more; idempotent. */

@@ -2,12 +2,21 @@ import { Capability, Errors, type FeedEvent } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { ChainPort } from "../chain/ChainPort.ts";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
+import type { RevocationFeed } from "../revocation/RevocationFeed.ts";
+import type { RevocationStore } from "../revocation/RevocationStore.ts";
 import { checkGrant, checkGrantTime, checkPrices, type Grant, type GrantContext } from "./checkGrant.ts";
 import type { Job, JobState } from "./Job.ts";
 import { insertJob, type JobStore, type LockProof } from "./JobStore.ts";
 import type { TariffStore } from "./TariffStore.ts";
 
-export type LockDeps = { chain: ChainPort; jobs: JobStore; tariffs: TariffStore; feed: FeedWriter };
+export type LockDeps = {
+  chain: ChainPort;
+  jobs: JobStore;
+  tariffs: TariffStore;
+  feed: FeedWriter;
+  revocations: RevocationStore;
+  revocationFeed: RevocationFeed;
+};
 
 export type LockedJob = { job: Job; state: JobState; proof: LockProof };
 
@@ -67,10 +76,17 @@ async function lockOnChain(
   return { proof: event, lockedNano: lock.remainingNano };
 }
 
-/** The watcher may have passed the block of a revocation before the job was stored. */
-async function refuseRevoked({ chain, jobs }: LockDeps, capability: Capability.Capability): Promise<void> {
-  const revokedAt = await chain.revokedAt(capability.tenant, capability.jobId, capability.validAfter);
-  if (revokedAt !== 0) await jobs.revoke(capability.tenant, capability.jobId, revokedAt);
+/** The watcher may have passed the block of a revocation, and the tenant revoked all by API, before the job was stored. */
+async function refuseRevoked(
+  { chain, revocations, revocationFeed }: LockDeps,
+  { tenant, jobId, validAfter }: Capability.Capability,
+): Promise<void> {
+  const revokedAtSeconds = await chain.revokedAt(tenant, jobId, validAfter);
+  const jobIds =
+    revokedAtSeconds === 0
+      ? await revocations.revokeLate(jobId)
+      : await revocations.recordChain(tenant, jobId, revokedAtSeconds * 1000);
+  if (jobIds.length > 0) await revocationFeed.announce();
 }
 
 function feedBody({ capability, capabilitySignature, signedQuote }: Grant): FeedEvent.JobOpened {

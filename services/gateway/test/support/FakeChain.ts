@@ -1,4 +1,4 @@
-import { Capability, type Deployment, Errors } from "@tac/protocol";
+import { Capability, type Deployment, Errors, Revocation as SignedRevocation, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { ChainPort, CommittedBatch, LockEvent, Revocation } from "../../src/chain/ChainPort.ts";
 import { hex32 } from "./hex32.ts";
@@ -80,6 +80,37 @@ export class FakeChain implements ChainPort {
     };
     this.locks.set(capability.jobId, lock);
     return { transactionHash: lock.transactionHash, blockNumber: lock.blockNumber };
+  }
+
+  /** The reason for which the next signed revocations are refused. */
+  refusesRevocations: "invalid_signature" | "chain_unavailable" | null = null;
+  readonly appliedJobIds: Hex[] = [];
+  /** Contract accounts, and what each of them signed. */
+  readonly accountSignatures = new Map<Address, Hex>();
+
+  async isSignedByAccount(account: Address, digest: Hex) {
+    this.#assertUp();
+    return this.accountSignatures.get(account) === digest;
+  }
+
+  async submitRevocation(revocation: SignedRevocation.Revocation, signature: Hex) {
+    this.#assertUp();
+    if (this.refusesRevocations !== null) throw Errors.fromCode(this.refusesRevocations);
+    const { tenant, salt, deadline } = revocation;
+    const signer = Wire.recoverDigest(SignedRevocation.hash(revocation, this.#domains.capability), signature);
+    if (signer !== tenant || deadline < BigInt(Math.floor(Date.now() / 1000))) {
+      throw Errors.fromCode("invalid_signature");
+    }
+    const jobId = Capability.jobId(tenant, salt);
+    if (this.revocations.some((entry) => entry.jobId === jobId)) return null;
+    this.revoke(tenant, jobId, Math.floor(Date.now() / 1000));
+    return hex32();
+  }
+
+  async applyRevocations(jobIds: readonly Hex[]) {
+    this.#assertUp();
+    this.appliedJobIds.push(...jobIds);
+    return hex32();
   }
 
   async revokedAt(tenant: Address, jobId: Hex, validAfter: bigint): Promise<number> {

@@ -2,7 +2,15 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
-import { createLogger, createMetrics, createPool, migrate, type Pool } from "@tac/kit";
+import {
+  type Broadcast,
+  createBroadcast,
+  createLogger,
+  createMetrics,
+  createPool,
+  migrate,
+  type Pool,
+} from "@tac/kit";
 import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
 import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
@@ -108,10 +116,16 @@ export async function startHarness(
 
   const port = await freePortOf();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
+  const broadcast = createBroadcast({
+    databaseUrl: database.url,
+    namespace: gatewayAddress,
+    onError: () => undefined,
+  });
   const make = (
     overrides: Partial<GatewaySettings> = {},
     onPool: Pool = pool,
     logger = createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
+    onBroadcast: Broadcast = broadcast,
   ): Promise<Gateway> =>
     createGateway(
       {
@@ -142,6 +156,7 @@ export async function startHarness(
       {
         pool: onPool,
         chain,
+        broadcast: onBroadcast,
         providers: [
           { providerId: 1, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: chatReports },
           { providerId: 2, baseUrl: providerUrl, apiKey: "provider-secret", reportsUsage: "emit" },
@@ -180,8 +195,9 @@ export async function startHarness(
       replicaId: string,
       onPool: Pool = pool,
       logger?: ReturnType<typeof createLogger>,
+      onBroadcast?: Broadcast,
     ): Promise<{ replica: Gateway; connectUrl: string }> => {
-      const replica = await make({ replicaId }, onPool, logger);
+      const replica = await make({ replicaId }, onPool, logger, onBroadcast);
       await replica.start();
       return { replica, connectUrl: await replica.app.listen({ host: "127.0.0.1", port: 0 }) };
     },
@@ -200,6 +216,7 @@ export async function startHarness(
       await gateway.stop();
       await provider.stop();
       tariffServer.server.close();
+      await broadcast.close();
       await pool.end();
       await database.stop();
     },
