@@ -117,6 +117,12 @@ test-unit: contracts ## the TypeScript tests alone
 e2e: contracts ## the whole system end to end: faults, tampering, bad input, the openai client
 	$(BIN)/vitest run --config vitest.e2e.config.ts
 
+.PHONY: bench
+bench: contracts ## latency, capacity and cost beside other gateways: `make bench ONLY=gateway,nginx RATES=100 SECONDS=10`
+	$(NODE_TS) scripts/bench/main.ts $(if $(ONLY),--only $(ONLY)) $(if $(RATES),--rates $(RATES)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(PROBES),--probes $(PROBES)) $(if $(PROFILE),--profile) $(if $(OUT),--out $(OUT))
+
 .PHONY: clean
 clean: ## remove what was built, not what was downloaded
 	rm -rf contracts/out/forge contracts/cache .local

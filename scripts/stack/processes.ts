@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PartName } from "./layout.ts";
 
 /** One part of the stack that runs as its own process group, with its output in one log file. */
-export type Part = {
-  name: PartName;
+export type Part<Name extends string = PartName> = {
+  name: Name;
   pid: number;
   logFile: string;
   /** Settles with the exit code or signal once the process has ended. */
@@ -17,8 +17,8 @@ export type Part = {
   signal: (signal: NodeJS.Signals) => void;
 };
 
-export type Command = {
-  name: PartName;
+export type Command<Name extends string = PartName> = {
+  name: Name;
   command: string;
   args: string[];
   env: Record<string, string>;
@@ -35,7 +35,14 @@ const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
 };
 
 /** Starts a process in a group of its own, so that whatever it starts ends with it. */
-export const startPart = ({ name, command, args, env, cwd, logFile }: Command): Part => {
+export const startPart = <Name extends string>({
+  name,
+  command,
+  args,
+  env,
+  cwd,
+  logFile,
+}: Command<Name>): Part<Name> => {
   const log = openSync(logFile, "a", 0o600);
   const child: ChildProcess = spawn(command, args, {
     cwd,

@@ -1,0 +1,26 @@
+import type { Measure } from "./Measure.ts";
+import type { Machine } from "./measure/machine.ts";
+import type { Percentiles } from "./measure/percentiles.ts";
+import type { GrowthMeasure } from "./probes/growth.ts";
+import type { StreamsMeasure } from "./probes/streams.ts";
+import type { Settings } from "./settings.ts";
+import type { Absent, Subject } from "./subjects/Subject.ts";
+
+export type VerifyMeasure = Record<string, { perSecond: number; microseconds: Percentiles }>;
+
+/** Everything one run found; what was not asked for is absent. */
+export type Results = {
+  machine: Machine;
+  settings: Pick<Settings, "rates" | "rounds" | "seconds" | "warmUpSeconds" | "jobs" | "profile">;
+  /** As PostgreSQL itself says it. */
+  postgres: { version: string; fsync: string; synchronousCommit: string };
+  holdingRule: string;
+  subjects: Pick<Subject, "name" | "version" | "does">[];
+  absent: Absent[];
+  measures: Measure[];
+  verify?: VerifyMeasure;
+  /** Lines that services/gateway/bench/ledger.ts printed. */
+  ledger?: string[];
+  growth?: GrowthMeasure[];
+  streams?: StreamsMeasure[];
+};

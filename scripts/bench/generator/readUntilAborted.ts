@@ -1,0 +1,10 @@
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+
+/** Waits for a stream's first bytes and lets the rest flow away; whoever aborts it later ends it without an error. */
+export const readUntilAborted = async (body: Readable, status: number): Promise<number> => {
+  body.on("error", () => undefined);
+  await once(body, "data");
+  body.resume();
+  return status;
+};

@@ -1,0 +1,106 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "@tac/kit/testing";
+import type { BenchStack } from "../benchStack.ts";
+import { benchDir } from "../settings.ts";
+import type { Subject } from "./Subject.ts";
+import { bearer, shots } from "./shots.ts";
+import { type Peers, startPeer } from "./startPeer.ts";
+
+const dir = join(benchDir, "litellm");
+const venv = join(dir, "venv");
+const requirements = join(import.meta.dirname, "..", "peers", "litellm", "requirements.txt");
+
+/** Pinned, with the hash of every package, into an environment of the bench's own. Needs Python 3.11. */
+const install = (): void => {
+  const done = join(venv, "installed");
+  if (existsSync(done)) return;
+  rmSync(venv, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  execFileSync("python3.11", ["-m", "venv", venv], { stdio: "pipe" });
+  execFileSync(
+    join(venv, "bin", "pip"),
+    [
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--require-hashes",
+      "--no-deps",
+      "-r",
+      requirements,
+    ],
+    { stdio: "pipe" },
+  );
+  writeFileSync(done, "");
+};
+
+const versionOf = (): string =>
+  execFileSync(
+    join(venv, "bin", "python"),
+    ["-c", "import importlib.metadata as m; print(m.version('litellm'))"],
+    { encoding: "utf8" },
+  ).trim();
+
+/** JSON is YAML. The budget is kept in the process, as LiteLLM does without Redis and without its database. */
+const configOf = ({ provider }: BenchStack, hasBudget: boolean): string =>
+  JSON.stringify({
+    model_list: [
+      {
+        model_name: "sim-chat-small",
+        litellm_params: {
+          model: "openai/sim-chat-small",
+          api_base: `${provider.origin}/v1`,
+          api_key: provider.apiKey,
+          input_cost_per_token: 1.5e-7,
+          output_cost_per_token: 6e-7,
+        },
+      },
+    ],
+    litellm_settings: { telemetry: false },
+    ...(hasBudget
+      ? {
+          router_settings: {
+            provider_budget_config: { openai: { budget_limit: 100_000, time_period: "1d" } },
+          },
+        }
+      : {}),
+  });
+
+const startLitellm =
+  (name: "litellm" | "litellm-budget", does: string) =>
+  async (stack: BenchStack, peers: Peers): Promise<Subject> => {
+    install();
+    const port = await freePort();
+    const origin = `http://127.0.0.1:${port}`;
+    const configFile = join(dir, `${name}.yaml`);
+    writeFileSync(configFile, configOf(stack, name === "litellm-budget"));
+    const pid = await startPeer(
+      peers,
+      {
+        name,
+        command: join(venv, "bin", "litellm"),
+        args: ["--config", configFile, "--host", "127.0.0.1", "--port", String(port), "--num_workers", "1"],
+        env: { LITELLM_LOG: "ERROR", LITELLM_LOCAL_MODEL_COST_MAP: "True", NO_DOCS: "True" },
+        cwd: dir,
+      },
+      `${origin}/health/liveliness`,
+    );
+    return {
+      name,
+      version: versionOf(),
+      does,
+      pids: [pid],
+      usesPostgres: false,
+      target: { kind: "plain", origin, ...shots(bearer("unused")) },
+    };
+  };
+
+export const startPlainLitellm = startLitellm(
+  "litellm",
+  "one worker translates and passes on; plain HTTP, no proof, no budget, no database",
+);
+export const startBudgetLitellm = startLitellm(
+  "litellm-budget",
+  "the same with a provider budget, counted in memory after the call",
+);
