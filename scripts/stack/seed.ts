@@ -8,7 +8,6 @@ import {
 } from "@tac/contracts/abi";
 import { type Deployment, Tariff } from "@tac/protocol";
 import {
-  type Abi,
   type Address,
   type ContractFunctionArgs,
   encodeFunctionData,
@@ -19,16 +18,8 @@ import {
 import type { PrivateKeyAccount } from "viem/accounts";
 import type { ChainClient } from "./chain.ts";
 import type { Keys } from "./keys.ts";
+import { send } from "./send.ts";
 import { localTariffs } from "./tariffs.ts";
-
-type Call = { address: Address; abi: Abi; functionName: string; args: readonly unknown[] };
-
-const send = async (client: ChainClient, account: PrivateKeyAccount, call: Call): Promise<void> => {
-  const hash = await client.writeContract({ ...call, account, chain: client.chain });
-  const { status } = await client.waitForTransactionReceipt({ hash });
-  if (status !== "success")
-    throw new Error(`${call.functionName} on ${call.address} was reverted in ${hash}`);
-};
 
 /** Runs calls through the timelock as a proposer would: schedule, wait for the delay, execute. */
 const govern = async (

@@ -19,6 +19,8 @@ export type Behaviour = {
   cachedTokens: number;
   /** Break the connection after so many streamed tokens. */
   cutAfterTokens: number | undefined;
+  /** Send headers that only a gateway may send. */
+  hostileHeaders: boolean;
   /** What the signed report claims beyond the truth, to test disagreement; may be negative. */
   reportExtraTokens: number;
 };
@@ -34,6 +36,7 @@ const controlSchema = z.strictObject({
   "x-sim-output-tokens": count.optional(),
   "x-sim-cached-tokens": count.optional(),
   "x-sim-cut-after": count.optional(),
+  "x-sim-hostile-headers": z.enum(["true", "false"]).optional(),
   "x-sim-report-extra-tokens": z.coerce.number().int().min(-1_000_000).max(1_000_000).optional(),
 });
 
@@ -73,6 +76,10 @@ export const behaviourOf = (
     outputTokens: control["x-sim-output-tokens"] ?? configured.outputTokens,
     cachedTokens: control["x-sim-cached-tokens"] ?? configured.cachedTokens,
     cutAfterTokens: control["x-sim-cut-after"] ?? configured.cutAfterTokens,
+    hostileHeaders:
+      control["x-sim-hostile-headers"] === undefined
+        ? configured.hostileHeaders
+        : control["x-sim-hostile-headers"] === "true",
     reportExtraTokens: control["x-sim-report-extra-tokens"] ?? configured.reportExtraTokens,
   };
 };

@@ -3,6 +3,16 @@ import type { App } from "@tac/kit";
 import type { FastifyReply } from "fastify";
 import type { Behaviour } from "./controls.ts";
 
+/** Headers that mean something to a gateway's caller, as a provider would send them to mislead one. */
+const hostileHeaders = {
+  "set-cookie": "session=stolen",
+  location: "https://attacker.example",
+  "access-control-allow-origin": "*",
+  "x-should-retry": "true",
+  "x-cost-nano": "0",
+  "x-receipt-id": `0x${"00".repeat(32)}`,
+};
+
 /**
  * Acts out latency, failures and silence before an answer.
  * `before` resolves to true when the call is over: it was failed, or is left hanging until its client gives up.
@@ -14,6 +24,7 @@ export const createMisbehaviour = (app: App, random: () => number) => {
   });
   return {
     before: async (reply: FastifyReply, behaviour: Behaviour): Promise<boolean> => {
+      if (behaviour.hostileHeaders) reply.headers(hostileHeaders);
       if (behaviour.hang) {
         hanging.add(reply);
         reply.hijack();

@@ -35,6 +35,7 @@ await runService(async () => {
       outputTokens: undefined,
       cachedTokens: 0,
       cutAfterTokens: undefined,
+      hostileHeaders: false,
       reportExtraTokens: 0,
     },
     logger,

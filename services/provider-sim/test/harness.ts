@@ -1,5 +1,5 @@
 import { createLogger, createMetrics } from "@tac/kit";
-import { Capability, DpopProof, HolderKey, UsageAuth, Wire } from "@tac/protocol";
+import { Capability, DpopProof, HolderKey, UsageAuth, UsageReceipt, Wire } from "@tac/protocol";
 import { createVerifier } from "@tac/verifier";
 import { buildApp, createGuard, createReporter } from "../src/index.ts";
 
@@ -13,7 +13,6 @@ export const domain = {
 } as const;
 export const signingKey = key("22");
 export const signer = Wire.privateKeyToAddress(signingKey);
-export const receiptId = key("55");
 export const jobId = key("44");
 
 export const calm = {
@@ -25,6 +24,7 @@ export const calm = {
   outputTokens: undefined,
   cachedTokens: 0,
   cutAfterTokens: undefined,
+  hostileHeaders: false,
   reportExtraTokens: 0,
 };
 
@@ -82,10 +82,12 @@ export const forwarded = (claims: Partial<UsageAuth.Claims> = {}): Record<string
     gatewayKey,
   );
   const url = "https://gateway.example/v1/chat/completions";
+  const proof = DpopProof.create({ method: "POST", url, nowSeconds, usageAuth }, holder.privateKey);
+  const call = { gateway: Wire.privateKeyToAddress(gatewayKey), jobId };
   return {
     "usage-auth": usageAuth,
-    "x-dpop-proof": DpopProof.create({ method: "POST", url, nowSeconds, usageAuth }, holder.privateKey),
-    "x-receipt-id": receiptId,
+    "x-dpop-proof": proof,
+    "x-receipt-id": UsageReceipt.receiptId({ ...call, claims: DpopProof.parse(proof).claims }),
     "x-job-id": jobId,
   };
 };
