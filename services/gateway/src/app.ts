@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import rateLimit from "@fastify/rate-limit";
 import { type App, createApp } from "@tac/kit";
-import { Errors, Header } from "@tac/protocol";
+import { type ErrorCode, Errors, Header } from "@tac/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Deps } from "./deps.ts";
 import { addCallRoutes } from "./routes/calls.ts";
@@ -11,6 +11,16 @@ import { addReceiptRoutes } from "./routes/receipts.ts";
 import { addRevocationRoutes } from "./routes/revocations.ts";
 
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+
+/** What RFC 9449 and RFC 6750 call our refusals in `WWW-Authenticate`; any other 401 is challenged without a reason. */
+const CHALLENGES: Partial<Record<ErrorCode, string>> = {
+  use_dpop_nonce: "use_dpop_nonce",
+  invalid_proof: "invalid_dpop_proof",
+  proof_replayed: "invalid_dpop_proof",
+  binding_mismatch: "invalid_dpop_proof",
+  invalid_usage_auth: "invalid_token",
+  usage_auth_expired: "invalid_token",
+};
 
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -76,7 +86,13 @@ export async function buildApp(deps: Deps): Promise<App> {
   app.addHook("onSend", async (request, reply) => {
     if (!request.url.startsWith("/v1/")) return;
     reply.header(Header.dpopNonce, nonces.issue(Math.floor(Date.now() / 1000)));
-    if (reply.statusCode === 401) reply.header("www-authenticate", 'DPoP algs="ES256"');
+    if (reply.statusCode === 401 && !reply.hasHeader("www-authenticate")) {
+      reply.header("www-authenticate", 'DPoP algs="ES256"');
+    }
+  });
+  app.addHook("onError", async (_request, reply, error) => {
+    const challenge = error instanceof Errors.ProtocolError ? CHALLENGES[error.code] : undefined;
+    if (challenge !== undefined) reply.header("www-authenticate", `DPoP error="${challenge}", algs="ES256"`);
   });
 
   app.get("/v1/nonce", async (_request, reply) => reply.code(204).send());

@@ -89,6 +89,7 @@ describe("a proof of possession (RFC 9449)", () => {
       401,
       "use_dpop_nonce",
     );
+    expect(answer.headers["www-authenticate"]).toBe('DPoP error="use_dpop_nonce", algs="ES256"');
     const nonce = String(answer.headers["dpop-nonce"]);
     expect((await job.by.send({ ...call, claims: { nonce } })).status).toBe(200);
   });

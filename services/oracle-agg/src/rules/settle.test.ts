@@ -87,6 +87,45 @@ describe("what the chain says at the pinned block", () => {
   });
 });
 
+describe("a revoked capability", () => {
+  const revokedAt = BigInt(Math.floor(Date.now() / 1000));
+  const at = (job: TestJob, occurredAtMs: bigint) => usage(call(job, { receipt: { occurredAtMs } }));
+
+  test("settles what was called before the revocation, and nothing from then on, in whatever order it comes", () => {
+    const { gateway, job } = gatewayWith();
+    const bodies = [
+      opening(job),
+      at(job, revokedAt * 1000n - 1n),
+      at(job, revokedAt * 1000n),
+      at(job, revokedAt * 1000n + 5_000n),
+      at(job, revokedAt * 1000n - 5_000n),
+    ];
+    const facts = orderlyFacts(gateway, [job], {}, { revokedAt });
+    const { accepted, refused } = settleFeed(gateway, bodies, facts);
+    expect(accepted.map(({ receipt }) => receipt.occurredAtMs - revokedAt * 1000n)).toEqual([-1n, -5_000n]);
+    expect(refused.map(({ code }) => code)).toEqual(["capability_revoked", "capability_revoked"]);
+  });
+
+  test("takes no other job of its tenant along", () => {
+    const gateway = new TestGateway();
+    const [revoked, other] = [openJob(gateway.account), openJob(gateway.account)];
+    const facts = orderlyFacts(gateway, [revoked, other]);
+    const jobs = new Map(
+      [...facts.jobs].map(([key, fact]) => [
+        key,
+        fact.job.jobId === revoked.capability.jobId ? { ...fact, revokedAt } : fact,
+      ]),
+    );
+    const bodies = [
+      opening(revoked),
+      opening(other),
+      ...[revoked, other].map((job) => at(job, revokedAt * 1000n)),
+    ];
+    const { accepted } = settleFeed(gateway, bodies, { ...facts, jobs });
+    expect(accepted.map(({ jobId }) => jobId)).toEqual([other.capability.jobId]);
+  });
+});
+
 describe("what was accepted before", () => {
   test("a receipt id counts once, in this batch and in earlier ones", () => {
     const { gateway, job } = gatewayWith();

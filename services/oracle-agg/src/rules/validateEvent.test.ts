@@ -138,6 +138,8 @@ describe("a job-closed event", () => {
   };
 
   test("signed by the holder is accepted", () => expect(closedWith({})).toBe("ok"));
+  test("by which the holder revoked its own capability is accepted", () =>
+    expect(closedWith({ url: "https://127.0.0.1:8443/v1/revocations" })).toBe("ok"));
   test("that is a proof for a call is refused", () =>
     expect(closedWith({ url: "https://127.0.0.1:8443/v1/execute" })).toBe("proof_request"));
   test("of another method is refused", () => expect(closedWith({ method: "GET" })).toBe("proof_request"));

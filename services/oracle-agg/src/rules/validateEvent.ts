@@ -67,7 +67,8 @@ const validateJobClosed = (
     proof: event.body.proof,
     usageAuth: event.body.usageAuth,
     happenedAtMs: event.recordedAtMs,
-    allowsPath: (path) => path.endsWith("/v1/jobs/close"),
+    // A holder ends its job by closing it, or by revoking its own capability.
+    allowsPath: (path) => path.endsWith("/v1/jobs/close") || path.endsWith("/v1/revocations"),
     origins,
     tokens,
   });
