@@ -134,6 +134,8 @@ export const gatewayCommand = ({ layout, keys, certificates, files }: ServiceCon
     REPLICA_ID: "gateway-1",
     TLS_CERT_FILE: certificates.gatewayCertFile,
     TLS_KEY_FILE: certificates.gatewayKeyFile,
+    UNSAFE_PEERS_WITHOUT_CERTIFICATES: "1",
+    UNSAFE_PLAIN_PROVIDERS: "1",
     PROVIDERS_FILE: files.providers,
     AGGREGATORS_FILE: files.aggregators,
     TARIFF_URL: urlOf(layout, "tariff"),

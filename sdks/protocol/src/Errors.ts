@@ -61,6 +61,16 @@ export const catalogue = {
     "Make the proof from the exporter of the connection that carries the request.",
     true,
   ),
+  binding_unsupported: entry(
+    403,
+    "This gateway cannot bind a capability to a TLS connection",
+    "Sign a nonce-bound capability, or use a gateway that ends the TLS connection itself.",
+  ),
+  certificate_required: entry(
+    403,
+    "The connection lacks the certificate this needs",
+    "Connect with the TLS client certificate that was issued for this very key.",
+  ),
   capability_revoked: entry(403, "The capability has been revoked", "Ask the tenant for a new capability."),
   wrong_job: entry(403, "The token is for another job", "Use the token that was issued for this job."),
   provider_not_allowed: entry(

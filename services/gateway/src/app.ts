@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import rateLimit from "@fastify/rate-limit";
-import { type App, createApp } from "@tac/kit";
+import { type App, createApp, type ServerTls, type TlsSource } from "@tac/kit";
 import { type ErrorCode, Errors, Header } from "@tac/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Deps } from "./deps.ts";
@@ -22,6 +22,9 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   usage_auth_expired: "invalid_token",
 };
 
+/** Says which profile of capabilities this gateway can serve; never part of what is signed. */
+const BINDING_HEADER = "x-binding-profile";
+
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -41,7 +44,8 @@ export async function buildApp(deps: Deps): Promise<App> {
       store: () => deps.pool.query("SELECT 1"),
       revocations: async () => deps.assertRevocationsFresh(),
     },
-    ...(tls === null ? {} : { https: { cert: tls.cert, key: tls.key, minVersion: "TLSv1.3" as const } }),
+    trustedProxies: deps.trustedProxies,
+    tls: tls === null ? undefined : serverTlsOf(tls),
   });
 
   // Whoever sends a request slowly holds a connection before any rate limit can count it.
@@ -95,13 +99,23 @@ export async function buildApp(deps: Deps): Promise<App> {
     if (challenge !== undefined) reply.header("www-authenticate", `DPoP error="${challenge}", algs="ES256"`);
   });
 
-  app.get("/v1/nonce", async (_request, reply) => reply.code(204).send());
+  app.get("/v1/nonce", async (_request, reply) =>
+    reply
+      .header(BINDING_HEADER, deps.bindsConnections ? "exporter" : "nonce-only")
+      .code(204)
+      .send(),
+  );
   addJobRoutes(app, deps);
   addCallRoutes(app, deps, limitJob);
   addReceiptRoutes(app, deps);
   addOracleRoutes(app, deps);
   addRevocationRoutes(app, deps);
   return app;
+}
+
+/** Callers show no certificate; aggregators do, on the routes of the feed. */
+function serverTlsOf(source: TlsSource): ServerTls {
+  return { source, clients: source.current().ca === null ? "none" : "request" };
 }
 
 const jobKeys = new WeakMap<IncomingMessage, string>();

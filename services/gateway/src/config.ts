@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { ConfigError, configFields, loadConfig } from "@tac/kit";
+import { ConfigError, configFields, loadConfig, tlsFields } from "@tac/kit";
 import { Deployment } from "@tac/protocol";
 import { z } from "zod";
 
 const positive = (fallback: number, description: string) =>
   z.coerce.number().int().min(1).default(fallback).describe(description);
+
+const switchOf = (description: string) => z.enum(["0", "1"]).default("0").describe(description);
 
 /** Every environment variable of the gateway. */
 const shape = {
@@ -14,10 +16,23 @@ const shape = {
   LOG_LEVEL: configFields.logLevel,
   /** How callers reach this gateway; the base of every proof's `htu`. */
   PUBLIC_URL: configFields.httpUrl.transform((url) => new URL(url).origin),
-  TLS_CERT_FILE: configFields.filePath.optional(),
-  TLS_KEY_FILE: configFields.filePath.optional(),
-  /** "1": plain HTTP, for tests and behind nothing else; only nonce-bound capabilities work then. */
-  UNSAFE_PLAIN_HTTP: z.enum(["0", "1"]).default("0").describe("1 to serve plain HTTP"),
+  /** UNSAFE_PLAIN_HTTP=1 is for tests: only nonce-bound capabilities work then. */
+  ...tlsFields,
+  /** A load balancer ends the callers' TLS: no capability can be bound to their connections, and none is pretended to. */
+  TLS_TERMINATED_UPSTREAM: switchOf("1 when something before this gateway ends the callers' TLS"),
+  /** Whose `x-forwarded-for` is believed; to be set with TLS_TERMINATED_UPSTREAM, and only then. */
+  TRUSTED_PROXIES: z
+    .string()
+    .transform((list) => list.split(",").map((entry) => entry.trim()))
+    .pipe(z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).min(1))
+    .optional()
+    .describe("addresses and CIDR ranges of the proxies before this gateway, separated by commas"),
+  /** Aggregators are then known by their signatures alone. */
+  UNSAFE_PEERS_WITHOUT_CERTIFICATES: switchOf("1 to let aggregators connect without a certificate"),
+  /** What the gateway shows to providers that demand mutual TLS. */
+  TLS_CLIENT_CERT_FILE: configFields.filePath.optional(),
+  TLS_CLIENT_KEY_FILE: configFields.filePath.optional(),
+  UNSAFE_PLAIN_PROVIDERS: switchOf("1 to send calls to providers over plain HTTP"),
   DATABASE_URL: configFields.databaseUrl,
   DATABASE_POOL_SIZE: positive(20, "the most connections to PostgreSQL"),
   /** Where replicas hear of each other's revocations; without it, over PostgreSQL. */
@@ -75,18 +90,13 @@ export type Config = ReturnType<typeof readConfig>;
 /** Reads the environment and the files it names. Throws ConfigError. */
 export function readConfig(env: Record<string, string | undefined> = process.env) {
   const config = loadConfig(shape, env);
-  const isPlain = config.UNSAFE_PLAIN_HTTP === "1";
-  if (!isPlain && (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined)) {
+  if ((config.TLS_TERMINATED_UPSTREAM === "1") !== (config.TRUSTED_PROXIES !== undefined)) {
     throw new ConfigError([
-      { variable: "TLS_CERT_FILE", problem: "missing; set TLS_CERT_FILE and TLS_KEY_FILE to PEM files" },
+      { variable: "TRUSTED_PROXIES", problem: "set it with TLS_TERMINATED_UPSTREAM=1, and only then" },
     ]);
   }
   return {
     ...config,
-    tls:
-      isPlain || config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined
-        ? null
-        : { cert: readFileSync(config.TLS_CERT_FILE), key: readFileSync(config.TLS_KEY_FILE) },
     deployment: Deployment.schema.parse(JSON.parse(readFileSync(config.DEPLOYMENT_FILE, "utf8"))),
     replicaId: config.REPLICA_ID ?? `${hostname()}-${config.PORT}`,
   };

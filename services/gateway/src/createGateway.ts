@@ -1,6 +1,6 @@
 import { type KeyObject, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { App, Broadcast, Logger, Metrics, Pool } from "@tac/kit";
+import type { App, Broadcast, Logger, Metrics, Pool, TlsSource } from "@tac/kit";
 import { Deployment, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { buildApp } from "./app.ts";
@@ -40,7 +40,12 @@ export type GatewaySettings = {
   /** How long the answer of an idempotency key is kept; the key itself never runs twice. */
   answerTtlMs: number;
   rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
-  tls: { cert: string | Buffer; key: string | Buffer } | null;
+  /** Null: plain HTTP. With a bundle of authorities, aggregators must show a certificate that names their key. */
+  tls: TlsSource | null;
+  /** Somebody else ends the callers' TLS, so that only nonce-bound capabilities work. */
+  isTlsTerminatedUpstream?: boolean;
+  /** Addresses and CIDR ranges of the proxies whose `x-forwarded-for` is believed. */
+  trustedProxies?: readonly string[] | undefined;
   call: CallSettings;
 };
 
@@ -50,6 +55,8 @@ export type GatewayResources = {
   /** Reaches every replica over the same database. */
   broadcast: Broadcast;
   providers: readonly Provider[];
+  /** What is presented to and trusted of the providers that need more than ordinary TLS, by provider id. */
+  providerTls?: ReadonlyMap<number, TlsSource>;
   peers: ReadonlyMap<string, KeyObject>;
   logger: Logger;
   metrics: Metrics;
@@ -78,12 +85,13 @@ export async function createGateway(
     gatewayPrivateKey: settings.gatewayPrivateKey,
     domains: Deployment.domains(settings.deployment),
   };
+  const bindsConnections = settings.tls !== null && settings.isTlsTerminatedUpstream !== true;
   const tariffs = new TariffStore(pool, chain, settings.tariffUrl);
   const jobs = new JobStore(pool, tariffs);
   const feed = new FeedWriter(pool, gateway);
   const reports = new UsageReports(pool, chain, identity.domains);
   const running = new RunningCalls();
-  const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs);
+  const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs, resources.providerTls);
   const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
   const replica = new Replica(pool, settings.replicaId);
   const revocations = new RevocationStore(pool);
@@ -152,6 +160,7 @@ export async function createGateway(
     nonces,
     authenticator: new Authenticator({
       publicUrl: settings.publicUrl,
+      bindsConnections,
       gateway,
       nonces,
       jobs,
@@ -169,6 +178,8 @@ export async function createGateway(
     shutdownGraceMs: settings.shutdownGraceMs,
     rateLimits: settings.rateLimits,
     tls: settings.tls,
+    bindsConnections,
+    trustedProxies: settings.trustedProxies ?? [],
   });
 
   const stopping = new AbortController();

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { Logger, Metrics, Pool } from "@tac/kit";
+import type { Logger, Metrics, Pool, TlsSource } from "@tac/kit";
 import type { Deployment } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { Authenticator } from "./auth/Authenticator.ts";
@@ -45,5 +45,10 @@ export type Deps = {
   /** How long running calls may go on once closing has begun; then they end with what was delivered. */
   shutdownGraceMs: number;
   rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
-  tls: { cert: string | Buffer; key: string | Buffer } | null;
+  /** Null: plain HTTP. With a bundle of authorities, aggregators must show a certificate that names their key. */
+  tls: TlsSource | null;
+  /** False: callers' TLS does not end here, so that a capability cannot be bound to their connections. */
+  bindsConnections: boolean;
+  /** Proxies whose `x-forwarded-for` is believed. */
+  trustedProxies: readonly string[];
 };

@@ -11,6 +11,7 @@ import {
   createSender,
   ensureDatabase,
   migrate,
+  openTls,
   runService,
 } from "@tac/kit";
 import { Wire } from "@tac/protocol";
@@ -19,12 +20,27 @@ import { readConfig } from "./config.ts";
 import { createGateway } from "./createGateway.ts";
 import { loadPeers } from "./feed/loadPeers.ts";
 import { serveMetrics } from "./metricsServer.ts";
+import { openProviderTls } from "./upstream/openProviderTls.ts";
 import { loadProviders } from "./upstream/Provider.ts";
 
 await runService(async () => {
   const config = readConfig();
   const logger = createLogger({ service: "gateway", level: config.LOG_LEVEL });
   const metrics = createMetrics({ service: "gateway" });
+  const tls = openTls(config, {
+    logger,
+    metrics,
+    checksPeers: config.UNSAFE_PEERS_WITHOUT_CERTIFICATES === "0",
+  });
+  const providers = loadProviders(config.PROVIDERS_FILE, {
+    allowsPlain: config.UNSAFE_PLAIN_PROVIDERS === "1",
+  });
+  const providerTls = openProviderTls(providers, config, { logger, metrics });
+  if (config.TLS_TERMINATED_UPSTREAM === "1" || tls === null)
+    logger.warn(
+      { profile: "nonce-only" },
+      "capabilities cannot be bound to connections: TLS ends before this gateway",
+    );
   await ensureDatabase(config.DATABASE_URL);
   const pool = createPool({
     url: config.DATABASE_URL,
@@ -68,7 +84,9 @@ await runService(async () => {
         perIpPerMinute: config.RATE_LIMIT_IP_PER_MINUTE,
         perJobPerMinute: config.RATE_LIMIT_JOB_PER_MINUTE,
       },
-      tls: config.tls,
+      tls,
+      isTlsTerminatedUpstream: config.TLS_TERMINATED_UPSTREAM === "1",
+      trustedProxies: config.TRUSTED_PROXIES,
       call: {
         deadlineMs: config.CALL_DEADLINE_MS,
         reportWaitMs: config.USAGE_REPORT_WAIT_MS,
@@ -81,7 +99,8 @@ await runService(async () => {
       pool,
       chain: createViemChain(chain, sender, deployment),
       broadcast,
-      providers: loadProviders(config.PROVIDERS_FILE),
+      providers,
+      providerTls,
       peers: loadPeers(config.AGGREGATORS_FILE),
       logger,
       metrics,
@@ -100,6 +119,9 @@ await runService(async () => {
       background: gateway.stop,
       broadcast: broadcast.close,
       store: () => pool.end(),
+      tls: async () => {
+        for (const source of [tls, ...providerTls.values()]) source?.close();
+      },
     },
   });
 });

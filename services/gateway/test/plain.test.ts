@@ -19,7 +19,7 @@ describe("a gateway on plain HTTP", () => {
 
     const grant = makeGrant(job.by.holder.jwk, hex32());
     const refused = await job.by.send({ path: "/v1/jobs/lock", body: grantBody(grant) });
-    expect([refused.status, codeOf(refused.text)]).toEqual([401, "binding_mismatch"]);
+    expect([refused.status, codeOf(refused.text)]).toEqual([403, "binding_unsupported"]);
   });
 
   test("sends no call of a job that demands countersignatures to a provider that gives none", async () => {

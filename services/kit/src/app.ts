@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { ServerOptions } from "node:https";
 import { Constants, Errors } from "@tac/protocol";
 import {
   type FastifyBaseLogger,
@@ -15,6 +14,7 @@ import { addHealthRoutes, type HealthCheck } from "./health.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 import { toProtocolError } from "./protocolErrors.ts";
+import { followServerTls, type ServerTls, serverTlsOptions } from "./tls/serverTls.ts";
 
 export type App = FastifyInstance;
 
@@ -62,7 +62,8 @@ export const createApp = ({
   checks = {},
   checkDeadlineMs = 2_000,
   servesMetrics = true,
-  https,
+  tls,
+  trustedProxies = [],
 }: {
   service: string;
   logger: Logger;
@@ -74,8 +75,10 @@ export const createApp = ({
   checkDeadlineMs?: number;
   /** False: `GET /metrics` is served elsewhere, because strangers reach this listener. */
   servesMetrics?: boolean;
-  /** TLS settings; absent: plain HTTP. */
-  https?: ServerOptions;
+  /** Absent: plain HTTP. */
+  tls?: ServerTls | undefined;
+  /** Addresses and CIDR ranges of proxies whose `x-forwarded-for` is believed; of nobody else's. */
+  trustedProxies?: readonly string[];
 }): App => {
   const loggerInstance: FastifyBaseLogger = logger;
   const app: App = fastify({
@@ -86,7 +89,8 @@ export const createApp = ({
     genReqId: requestIdOf,
     return503OnClosing: true,
     forceCloseConnections: "idle",
-    ...(https === undefined ? {} : { https }),
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
+    ...(tls === undefined ? {} : { https: serverTlsOptions(tls) }),
   });
   const requestMs = metrics.histogram("http_request_ms", "Time to answer, in milliseconds", [
     "method",
@@ -106,7 +110,8 @@ export const createApp = ({
     );
   });
 
-  closeConnectionsOnClose(app, https !== undefined);
+  closeConnectionsOnClose(app, tls !== undefined);
+  if (tls !== undefined) app.server.once("close", followServerTls(app.server, tls));
 
   app.setErrorHandler((thrown, request, reply) => {
     const error = toProtocolError(thrown);

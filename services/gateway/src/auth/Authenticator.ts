@@ -55,6 +55,7 @@ const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
  */
 export class Authenticator {
   readonly #publicUrl: string;
+  readonly #bindsConnections: boolean;
   readonly #nonces: NonceIssuer;
   readonly #jobs: JobStore;
   readonly #tokens: TokenVerifier;
@@ -64,6 +65,7 @@ export class Authenticator {
 
   constructor(deps: {
     publicUrl: string;
+    bindsConnections: boolean;
     gateway: Address;
     nonces: NonceIssuer;
     jobs: JobStore;
@@ -71,6 +73,7 @@ export class Authenticator {
     observeMs: (durationMs: number, isAccepted: boolean) => void;
   }) {
     this.#publicUrl = deps.publicUrl;
+    this.#bindsConnections = deps.bindsConnections;
     this.#nonces = deps.nonces;
     this.#jobs = deps.jobs;
     this.#tokens = new TokenVerifier(deps.gateway);
@@ -122,7 +125,7 @@ export class Authenticator {
       maxAgeSeconds: PROOF_MAX_AGE_SECONDS,
       holder,
       nonce: (nonce) => this.#nonces.isFresh(nonce, nowSeconds()),
-      exporter: binding === Capability.BINDING_EXPORTER ? exporterOf(request.raw.socket) : null,
+      exporter: binding === Capability.BINDING_EXPORTER ? this.#exporterOf(request) : null,
       ...(usageAuthToken === null ? {} : { usageAuth: usageAuthToken }),
       isReplayed: ({ proofHash }) => this.#proofs.has(proofHash),
       ...(Buffer.isBuffer(body) ? { bodyHash: () => DpopProof.bodyHash(body) } : {}),
@@ -135,6 +138,11 @@ export class Authenticator {
       jtiHash: hexOf(createHash("sha256").update(claims.jti).digest()),
       expiresAtMs: Date.now() + PROOF_MEMORY_MS,
     };
+  }
+
+  #exporterOf(request: FastifyRequest): Buffer {
+    if (!this.#bindsConnections) throw Errors.fromCode("binding_unsupported");
+    return exporterOf(request.raw.socket);
   }
 
   /** Spends the proof of a request that is not a call. Errors: `proof_replayed`. */

@@ -15,7 +15,7 @@ export type GrantContext = {
   domains: Deployment.Domains;
   nowSeconds: number;
   /** False when the server speaks plain HTTP, which has no exporter to bind to. */
-  hasTls: boolean;
+  bindsConnections: boolean;
 };
 
 const LARGEST_STORED_NANO = 2n ** 63n - 1n;
@@ -23,7 +23,7 @@ const LARGEST_STORED_NANO = 2n ** 63n - 1n;
 /**
  * Whether quote, capability and key fit each other and this gateway; the tenant's own signature is for the chain to
  * judge. Times are not looked at: a job that is locked outlives its quote, and its capability too.
- * Errors: `invalid_signature`, `quote_mismatch`, `invalid_capability`, `binding_mismatch`.
+ * Errors: `invalid_signature`, `quote_mismatch`, `invalid_capability`, `binding_unsupported`.
  */
 export function checkGrant(grant: Grant, context: GrantContext): void {
   const { capability, jwk } = grant;
@@ -47,8 +47,8 @@ export function checkGrant(grant: Grant, context: GrantContext): void {
       detail: "No such amount.",
     });
   }
-  if (capability.binding === Capability.BINDING_EXPORTER && !context.hasTls) {
-    throw Errors.fromCode("binding_mismatch", { detail: "This server has no TLS to bind to." });
+  if (capability.binding === Capability.BINDING_EXPORTER && !context.bindsConnections) {
+    throw Errors.fromCode("binding_unsupported", { param: "capability.binding" });
   }
 }
 

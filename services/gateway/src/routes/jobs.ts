@@ -42,7 +42,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
       tariffSigners: deps.tariffSigners,
       domains: identity.domains,
       nowSeconds,
-      hasTls: deps.tls !== null,
+      bindsConnections: deps.bindsConnections,
     });
     const endedBy = endOf(state, Date.now());
     const { usageAuth, expiresAt } = issueUsageAuth(job, state, {

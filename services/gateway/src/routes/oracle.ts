@@ -1,4 +1,6 @@
-import { FeedEvent, PeerAuth, UsageReport, Wire } from "@tac/protocol";
+import type { KeyObject } from "node:crypto";
+import { certificateNames, requireCertificate } from "@tac/kit";
+import { Errors, FeedEvent, PeerAuth, UsageReport, Wire } from "@tac/protocol";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { takeReport } from "../call/takeReport.ts";
@@ -30,19 +32,30 @@ const noticeSchema = z.strictObject({
   receiptIds: z.array(Wire.bytes32).max(100_000),
 });
 
+/** The name in the certificate of the node with this key. */
+function nameOf(key: KeyObject): string {
+  return certificateNames.aggregator(key.export({ format: "jwk" }).x ?? "");
+}
+
 /** What aggregators and providers exchange with the gateway. */
 export function addOracleRoutes(app: FastifyInstance, deps: Deps): void {
-  const { identity, peers, pool } = deps;
+  const { identity, peers, pool, tls } = deps;
+  const namesOfPeers = new Map([...peers].map(([peer, key]) => [peer, nameOf(key)]));
 
-  const requirePeer = (request: FastifyRequest): string =>
-    PeerAuth.verify({
+  const requirePeer = (request: FastifyRequest): void => {
+    const peer = PeerAuth.verify({
       method: request.method,
       path: request.url,
       body: bodyBytes(request.body),
       headers: request.headers,
       nowMs: Date.now(),
-      publicKeyOf: (peer) => peers.get(peer),
+      publicKeyOf: (name) => peers.get(name),
     });
+    if (tls === null || tls.current().ca === null) return;
+    const name = namesOfPeers.get(peer);
+    if (name === undefined) throw Errors.fromCode("certificate_required");
+    requireCertificate(request.raw.socket, name);
+  };
 
   app.get("/v1/oracle/events", async (request) => {
     requirePeer(request);

@@ -1,3 +1,4 @@
+import { certificateNames, TlsDispatcher, type TlsSource } from "@tac/kit";
 import { Errors } from "@tac/protocol";
 import { type Dispatcher, Pool, errors as undiciErrors } from "undici";
 import type { Provider } from "./Provider.ts";
@@ -21,20 +22,34 @@ export type ProviderAnswer = {
  * followed, and nothing of a caller's request but its body reaches the provider.
  */
 export class ProviderPool {
-  readonly #targets: ReadonlyMap<number, { provider: Provider; pool: Pool; basePath: string }>;
+  readonly #targets: ReadonlyMap<number, { provider: Provider; pool: Dispatcher; basePath: string }>;
 
-  constructor(providers: readonly Provider[], timeoutMs: number) {
+  /** `tls`: what is presented and trusted, for the providers that need more than ordinary TLS. */
+  constructor(
+    providers: readonly Provider[],
+    timeoutMs: number,
+    tls: ReadonlyMap<number, TlsSource> = new Map(),
+  ) {
+    const settings = {
+      connections: 256,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      connectTimeout: Math.min(timeoutMs, 10_000),
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    };
     this.#targets = new Map(
       providers.map((provider) => {
         const { origin, pathname } = new URL(provider.baseUrl);
-        const pool = new Pool(origin, {
-          connections: 256,
-          pipelining: 1,
-          keepAliveTimeout: 30_000,
-          connectTimeout: Math.min(timeoutMs, 10_000),
-          headersTimeout: timeoutMs,
-          bodyTimeout: timeoutMs,
-        });
+        const source = tls.get(provider.providerId);
+        const pool =
+          source === undefined
+            ? new Pool(origin, settings)
+            : new TlsDispatcher({
+                source,
+                ...(provider.mutualTls && { serverName: certificateNames.provider(provider.providerId) }),
+                create: (connect) => new Pool(origin, { ...settings, connect }),
+              });
         return [provider.providerId, { provider, pool, basePath: pathname.replace(/\/$/, "") }];
       }),
     );

@@ -10,6 +10,7 @@ import {
   createPool,
   migrate,
   type Pool,
+  staticTls,
 } from "@tac/kit";
 import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
 import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
@@ -142,7 +143,7 @@ export async function startHarness(
         chainMaxAgeMs: 4_000,
         answerTtlMs: 3_600_000,
         rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
-        tls: certificate,
+        tls: staticTls(certificate),
         call: {
           deadlineMs: 10_000,
           reportWaitMs: 1_000,

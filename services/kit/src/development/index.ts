@@ -1,0 +1,7 @@
+export {
+  type Authority,
+  createAuthority,
+  type LeafRequest,
+  openAuthority,
+  type Pair,
+} from "./createAuthority.ts";
