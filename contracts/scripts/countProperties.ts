@@ -6,16 +6,14 @@ import { publish } from "./mutation/report.ts";
 const root = join(import.meta.dirname, "../..");
 const folder = join(root, "contracts/test");
 const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".t.sol"))
+  .filter((path) => path.endsWith(".sol"))
   .map((path) => readFileSync(join(folder, path), "utf8"));
 
-const names = (pattern: RegExp): Set<string> =>
-  new Set(sources.flatMap((source) => [...source.matchAll(pattern)].map((match) => match[0])));
 const count = (pattern: RegExp): number =>
   sources.reduce((sum, source) => sum + [...source.matchAll(pattern)].length, 0);
 
-const invariants = names(/function invariant_\w+/g).size;
-// The one that is checked when a run ends, and so is no invariant_ function.
+const invariants = count(/function INV\d+_\w+/g);
+// The one that is checked when a run ends, and so has no function of its own.
 const atTheEnd = 1;
 const fuzzed = count(/function testFuzz_\w+/g);
 const examples = count(/function test_\w+/g);
@@ -23,7 +21,7 @@ const examples = count(/function test_\w+/g);
 const text = [
   `| Kind | Number |`,
   `| --- | ---: |`,
-  `| invariants (\`invariant_*\`, and INV-32 when a run ends) | ${invariants + atTheEnd} |`,
+  `| invariants (\`INV*\`, and INV-32 when a run ends) | ${invariants + atTheEnd} |`,
   `| fuzzed properties (\`testFuzz_*\`) | ${fuzzed} |`,
   `| **named properties** | **${invariants + atTheEnd + fuzzed}** |`,
   `| examples (\`test_*\`) | ${examples} |`,

@@ -13,12 +13,32 @@ import {TenantHandler} from "./handlers/TenantHandler.sol";
 import {Ledger} from "./Ledger.sol";
 import {Store} from "./Store.sol";
 
+/// @dev What many invariants ask for, read once per state.
+struct State {
+    Store.Job[] jobs;
+    ICreditVault.Lock[] locks;
+    Ledger.LockEntry[] lockEntries;
+    bytes32[] channelIds;
+    ISessionChannels.Channel[] channels;
+    Ledger.ChannelEntry[] channelEntries;
+    /// @dev By lane.
+    Store.Window[][] windows;
+}
+
 /// @notice The whole system with every handler at work on it. What is mocked is one precompile's answer: the pairing
 /// says yes, so that a campaign settles hundreds of batches; the signature itself is proven in test/unit/BLS12381.
 abstract contract InvariantTest is SystemTest {
     address internal constant PAIRING = address(0x0f);
     uint32 internal constant LANES = 2;
 
+    /// @dev An invariant, and the id it is reported by.
+    struct Invariant {
+        string id;
+        /// @dev Of a view that reverts unless it holds, and takes a State or nothing.
+        bytes4 selector;
+    }
+
+    Invariant[] private _invariants;
     Store internal store;
     Ledger internal ledger;
     TenantHandler internal tenants;
@@ -57,6 +77,19 @@ abstract contract InvariantTest is SystemTest {
         targetContract(address(governance));
     }
 
+    /// @dev The one that forge knows of; it fails with the id of the invariant that is broken and what broke it.
+    function invariant_EachHolds() external view {
+        bytes memory call_ = abi.encodeWithSelector(bytes4(0), _state());
+        for (uint256 i = 0; i < _invariants.length; ++i) {
+            bytes4 selector = _invariants[i].selector;
+            for (uint256 k = 0; k < 4; ++k) {
+                call_[k] = selector[k];
+            }
+            (bool holds, bytes memory reason) = address(this).staticcall(call_);
+            if (!holds) revert(string.concat(_invariants[i].id, ": ", _textOf(reason)));
+        }
+    }
+
     /// @dev INV-32, at the end of every run: whatever happened, and while the guardian pauses, all money finds its exit.
     function afterInvariant() public {
         _startExits();
@@ -75,17 +108,71 @@ abstract contract InvariantTest is SystemTest {
         }
     }
 
-    /// @dev Asserts that no handler saw the rule broken.
-    function assertKept(bytes32 id) internal view {
-        assertEq(store.violations(id), 0, store.violationOf(id));
+    function add(string memory id, bytes4 selector) internal {
+        _invariants.push(Invariant(id, selector));
     }
 
-    function lockAt(uint256 index) internal view returns (ICreditVault.Lock memory) {
-        return system.vault.lockOf(store.jobAt(index).jobId);
+    /// @dev Asserts that no handler saw the rule broken.
+    function assertKept(bytes32 id) internal view {
+        if (store.violations(id) != 0) revert(store.violationOf(id));
+    }
+
+    function locksOf(Store.Job[] memory jobs) internal view returns (ICreditVault.Lock[] memory locks) {
+        locks = new ICreditVault.Lock[](jobs.length);
+        for (uint256 i = 0; i < jobs.length; ++i) {
+            locks[i] = system.vault.lockOf(jobs[i].jobId);
+        }
     }
 
     function channelAt(uint256 index) internal view returns (ISessionChannels.Channel memory) {
         return system.channels.channelOf(store.channelAt(index));
+    }
+
+    function _state() private view returns (State memory state) {
+        state.jobs = store.jobs();
+        state.locks = locksOf(state.jobs);
+        state.lockEntries = ledger.locksOf(state.jobs);
+        state.channelIds = store.channelIds();
+        state.channels = new ISessionChannels.Channel[](state.channelIds.length);
+        for (uint256 i = 0; i < state.channelIds.length; ++i) {
+            state.channels[i] = system.channels.channelOf(state.channelIds[i]);
+        }
+        state.channelEntries = ledger.channelsOf(state.channelIds);
+        state.windows = new Store.Window[][](LANES);
+        for (uint32 laneId = 0; laneId < LANES; ++laneId) {
+            state.windows[laneId] = store.windowsOf(laneId);
+        }
+    }
+
+    /// @dev Error(string) and what forge's assertions fail with have one layout; anything else is shown as it is.
+    function _textOf(bytes memory reason) private pure returns (string memory) {
+        if (reason.length < 68) return vm.toString(reason);
+        bytes memory arguments = new bytes(reason.length - 4);
+        for (uint256 i = 0; i < arguments.length; ++i) {
+            arguments[i] = reason[i + 4];
+        }
+        return abi.decode(arguments, (string));
+    }
+
+    /// @dev Hundreds of these hold at every state: only one that does not is worth a call out.
+    function assertEq(uint256 left, uint256 right) internal pure override {
+        if (left != right) super.assertEq(left, right);
+    }
+
+    function assertEq(bytes32 left, bytes32 right) internal pure override {
+        if (left != right) super.assertEq(left, right);
+    }
+
+    function assertEq(address left, address right) internal pure override {
+        if (left != right) super.assertEq(left, right);
+    }
+
+    function assertLe(uint256 left, uint256 right) internal pure override {
+        if (left > right) super.assertLe(left, right);
+    }
+
+    function assertGe(uint256 left, uint256 right) internal pure override {
+        if (left < right) super.assertGe(left, right);
     }
 
     function _addActors() private {
@@ -113,8 +200,10 @@ abstract contract InvariantTest is SystemTest {
     }
 
     function _takeEverythingOut() private {
-        for (uint256 i = 0; i < store.jobCount(); ++i) {
-            if (lockAt(i).state == ICreditVault.LockState.Open) system.vault.release(store.jobAt(i).jobId);
+        Store.Job[] memory jobs = store.jobs();
+        ICreditVault.Lock[] memory locks = locksOf(jobs);
+        for (uint256 i = 0; i < jobs.length; ++i) {
+            if (locks[i].state == ICreditVault.LockState.Open) system.vault.release(jobs[i].jobId);
         }
         for (uint256 i = 0; i < store.channelCount(); ++i) {
             if (channelAt(i).state == ISessionChannels.ChannelState.Closing) {

@@ -13,6 +13,7 @@ import {IUsageReceipts} from "../../src/interfaces/IUsageReceipts.sol";
 import {LineLib} from "../../src/libraries/LineLib.sol";
 import {BatchHeader} from "../../src/types/BatchHeader.sol";
 import {LineOutcome} from "../../src/types/Line.sol";
+import {Store} from "./Store.sol";
 
 /// @notice Every balance, rebuilt from logs and from nothing else, as an indexer would do it: it calls no contract.
 contract Ledger {
@@ -83,8 +84,18 @@ contract Ledger {
         return _locks[jobId];
     }
 
-    function channelOf(bytes32 channelId) external view returns (ChannelEntry memory) {
-        return _channels[channelId];
+    function locksOf(Store.Job[] calldata jobs) external view returns (LockEntry[] memory entries) {
+        entries = new LockEntry[](jobs.length);
+        for (uint256 i = 0; i < jobs.length; ++i) {
+            entries[i] = _locks[jobs[i].jobId];
+        }
+    }
+
+    function channelsOf(bytes32[] calldata channelIds) external view returns (ChannelEntry[] memory entries) {
+        entries = new ChannelEntry[](channelIds.length);
+        for (uint256 i = 0; i < channelIds.length; ++i) {
+            entries[i] = _channels[channelIds[i]];
+        }
     }
 
     function laneOf(uint32 laneId) external view returns (LaneEntry memory) {

@@ -98,6 +98,10 @@ contract Store {
         return _actors[index % _actors.length];
     }
 
+    function actors() external view returns (Actor[] memory) {
+        return _actors;
+    }
+
     function actorCount() external view returns (uint256) {
         return _actors.length;
     }
@@ -106,12 +110,20 @@ contract Store {
         return _jobs[index % _jobs.length];
     }
 
+    function jobs() external view returns (Job[] memory) {
+        return _jobs;
+    }
+
     function jobCount() external view returns (uint256) {
         return _jobs.length;
     }
 
     function channelAt(uint256 index) external view returns (bytes32) {
         return _channelIds[index % _channelIds.length];
+    }
+
+    function channelIds() external view returns (bytes32[] memory) {
+        return _channelIds;
     }
 
     function channelCount() external view returns (uint256) {
@@ -131,8 +143,8 @@ contract Store {
         return _tariffHashes[providerId];
     }
 
-    function windowAt(uint32 laneId, uint256 index) external view returns (Window memory) {
-        return _windows[laneId][index];
+    function windowsOf(uint32 laneId) external view returns (Window[] memory) {
+        return _windows[laneId];
     }
 
     function windowCount(uint32 laneId) external view returns (uint256) {

@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ICreditVault} from "../../src/interfaces/ICreditVault.sol";
 import {ISessionChannels} from "../../src/interfaces/ISessionChannels.sol";
 import {IUsageReceipts} from "../../src/interfaces/IUsageReceipts.sol";
-import {InvariantTest} from "./InvariantTest.sol";
+import {InvariantTest, State} from "./InvariantTest.sol";
 import {Ledger} from "./Ledger.sol";
+import {Store} from "./Store.sol";
 
 /// @notice INV-30, INV-31, INV-35 to INV-38 and INV-40: logs alone tell every balance.
-contract RebuildInvariantTest is InvariantTest {
-    function invariant_INV30_LogsTellEveryAccount() public view {
-        for (uint256 i = 0; i < store.actorCount(); ++i) {
-            address account = store.actorAt(i).account;
+abstract contract RebuildInvariants is InvariantTest {
+    function setUp() public virtual override {
+        super.setUp();
+        add("INV-30", this.INV30_LogsTellEveryAccount.selector);
+        add("INV-31", this.INV31_LogsTellEveryToken.selector);
+        add("INV-35", this.INV35_LogsTellWhatIsPayable.selector);
+        add("INV-36", this.INV36_LogsTellEveryChannel.selector);
+        add("INV-37", this.INV37_LogsTellEveryLane.selector);
+        add("INV-38", this.INV38_LogsTellEveryLock.selector);
+        add("INV-40", this.INV40_LogsTellEveryBondAndParameter.selector);
+    }
+
+    function INV30_LogsTellEveryAccount() external view {
+        Store.Actor[] memory actors = store.actors();
+        for (uint256 i = 0; i < actors.length; ++i) {
+            address account = actors[i].account;
             assertEq(ledger.freeNano(account), system.vault.balanceOf(account));
         }
         address treasury = address(system.treasury);
@@ -19,9 +33,10 @@ contract RebuildInvariantTest is InvariantTest {
         assertEq(ledger.freeNano(channels_), system.vault.balanceOf(channels_));
     }
 
-    function invariant_INV31_LogsTellEveryToken() public view {
-        for (uint256 i = 0; i < store.actorCount(); ++i) {
-            address account = store.actorAt(i).account;
+    function INV31_LogsTellEveryToken() external view {
+        Store.Actor[] memory actors = store.actors();
+        for (uint256 i = 0; i < actors.length; ++i) {
+            address account = actors[i].account;
             assertEq(ledger.tokenNano(account), system.token.balanceOf(account));
         }
         address vault = address(system.vault);
@@ -29,24 +44,24 @@ contract RebuildInvariantTest is InvariantTest {
         assertEq(ledger.supplyNano(), system.token.totalSupply());
     }
 
-    function invariant_INV35_LogsTellWhatIsPayable() public view {
+    function INV35_LogsTellWhatIsPayable() external view {
         for (uint32 id = 1; id <= system.registry.providerCount(); ++id) {
             assertEq(ledger.payableNano(id), system.treasury.payableOf(id));
         }
         assertEq(ledger.feesNano(), system.treasury.feesPayable());
     }
 
-    function invariant_INV36_LogsTellEveryChannel() public view {
-        for (uint256 i = 0; i < store.channelCount(); ++i) {
-            Ledger.ChannelEntry memory entry = ledger.channelOf(store.channelAt(i));
-            ISessionChannels.Channel memory channel = channelAt(i);
+    function INV36_LogsTellEveryChannel(State calldata state) external pure {
+        for (uint256 i = 0; i < state.channelIds.length; ++i) {
+            Ledger.ChannelEntry calldata entry = state.channelEntries[i];
+            ISessionChannels.Channel calldata channel = state.channels[i];
             assertEq(entry.payer, channel.payer);
             assertEq(entry.depositNano, channel.depositNano);
             assertEq(entry.claimedNano, channel.claimedNano);
         }
     }
 
-    function invariant_INV37_LogsTellEveryLane() public view {
+    function INV37_LogsTellEveryLane() external view {
         for (uint32 laneId = 0; laneId < LANES; ++laneId) {
             Ledger.LaneEntry memory entry = ledger.laneOf(laneId);
             IUsageReceipts.Lane memory lane = system.receipts.laneOf(laneId);
@@ -58,15 +73,15 @@ contract RebuildInvariantTest is InvariantTest {
         }
     }
 
-    function invariant_INV38_LogsTellEveryLock() public view {
-        for (uint256 i = 0; i < store.jobCount(); ++i) {
-            Ledger.LockEntry memory entry = ledger.lockOf(store.jobAt(i).jobId);
-            assertEq(entry.tenant, lockAt(i).tenant);
-            assertEq(entry.maxSpendNano - entry.paidNano - entry.releasedNano, lockAt(i).remainingNano);
+    function INV38_LogsTellEveryLock(State calldata state) external pure {
+        for (uint256 i = 0; i < state.jobs.length; ++i) {
+            Ledger.LockEntry calldata entry = state.lockEntries[i];
+            assertEq(entry.tenant, state.locks[i].tenant);
+            assertEq(entry.maxSpendNano - entry.paidNano - entry.releasedNano, state.locks[i].remainingNano);
         }
     }
 
-    function invariant_INV40_LogsTellEveryBondAndParameter() public view {
+    function INV40_LogsTellEveryBondAndParameter() external view {
         for (uint32 id = 1; id <= system.registry.providerCount(); ++id) {
             assertEq(ledger.bondNano(id), system.registry.providerOf(id).bondNano);
         }

@@ -4,8 +4,17 @@ pragma solidity 0.8.30;
 import {InvariantTest} from "./InvariantTest.sol";
 
 /// @notice INV-25 to INV-29: what the governor, the guardian and providers may change.
-contract GovernanceInvariantTest is InvariantTest {
-    function invariant_INV25_ParametersStayInsideTheirBounds() public view {
+abstract contract GovernanceInvariants is InvariantTest {
+    function setUp() public virtual override {
+        super.setUp();
+        add("INV-25", this.INV25_ParametersStayInsideTheirBounds.selector);
+        add("INV-26", this.INV26_NothingEntersWhilePaused.selector);
+        add("INV-27", this.INV27_APauseNeverOutlastsItsBound.selector);
+        add("INV-28", this.INV28_TheDelayStaysAboveItsFloor.selector);
+        add("INV-29", this.INV29_TariffsAreConsecutiveAndNeverChange.selector);
+    }
+
+    function INV25_ParametersStayInsideTheirBounds() external view {
         _assertWithin("feeBps", 0, 1000);
         _assertWithin("feeRecipient", 1, type(uint160).max);
         _assertWithin("providerCapNano", 1e9, type(uint64).max);
@@ -18,25 +27,25 @@ contract GovernanceInvariantTest is InvariantTest {
         assertKept("INV-25");
     }
 
-    function invariant_INV26_NothingEntersWhilePaused() public view {
+    function INV26_NothingEntersWhilePaused() external view {
         assertKept("INV-26");
     }
 
     /// @dev At most seven days long, and at least seven days apart: half of the time at the very most.
-    function invariant_INV27_APauseNeverOutlastsItsBound() public view {
+    function INV27_APauseNeverOutlastsItsBound() external view {
         uint256 until = ledger.pausedUntil();
         assertEq(system.governor.isPaused(), vm.getBlockTimestamp() < until);
         assertLe(until, vm.getBlockTimestamp() + 7 days);
         assertKept("INV-27");
     }
 
-    function invariant_INV28_TheDelayStaysAboveItsFloor() public view {
+    function INV28_TheDelayStaysAboveItsFloor() external view {
         assertGe(system.governor.getMinDelay(), 1 days);
         assertEq(system.governor.delayFloor(), 1 days);
         assertKept("INV-28");
     }
 
-    function invariant_INV29_TariffsAreConsecutiveAndNeverChange() public view {
+    function INV29_TariffsAreConsecutiveAndNeverChange() external view {
         for (uint32 id = 1; id <= 3; ++id) {
             bytes32[] memory hashes = store.tariffHashesOf(id);
             assertEq(system.registry.providerOf(id).tariffVersion, hashes.length);
