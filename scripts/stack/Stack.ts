@@ -3,7 +3,7 @@ import type { Certificates } from "./certificates.ts";
 import type { LocalChain } from "./chain.ts";
 import type { Keys } from "./keys.ts";
 import type { Layout, PartName } from "./layout.ts";
-import type { Part } from "./processes.ts";
+import type { Command, Part } from "./processes.ts";
 
 /** A running local stack, as its supervisor sees it. */
 export type Stack = {
@@ -15,6 +15,8 @@ export type Stack = {
   /** Of one of the services' databases, by its name. */
   databaseUrl: (name: string) => string;
   part: (name: PartName) => Part;
+  /** What a part was started with. */
+  command: (name: PartName) => Command;
   /** Ends a part at once, as a crash would. */
   kill: (name: PartName) => Promise<void>;
   /** Starts a part that has ended, with the same settings, and waits until it is healthy. */

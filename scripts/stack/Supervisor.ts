@@ -1,6 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
+import { awaitChain } from "./chain.ts";
 import { awaitHealthy } from "./health.ts";
 import type { Layout, PartName } from "./layout.ts";
+import { awaitPostgres } from "./postgres.ts";
 import { type Command, type Part, startPart } from "./processes.ts";
 import { urlOf } from "./urlOf.ts";
 
@@ -8,6 +10,8 @@ import { urlOf } from "./urlOf.ts";
 export type Supervisor = {
   start: (command: Command) => Part;
   part: (name: PartName) => Part;
+  /** What a part was started with. */
+  command: (name: PartName) => Command;
   /** Waits for 200 at a path of a part that speaks HTTP. */
   awaitHealthy: (name: PartName, path: "/livez" | "/healthz") => Promise<void>;
   kill: (name: PartName) => Promise<void>;
@@ -22,11 +26,12 @@ const stoppedLast: readonly PartName[] = ["postgres", "chain"];
 export const createSupervisor = (layout: Layout, caFile: string): Supervisor => {
   const parts = new Map<PartName, { command: Command; part: Part }>();
 
-  const partOf = (name: PartName): Part => {
+  const entryOf = (name: PartName): { command: Command; part: Part } => {
     const entry = parts.get(name);
     if (entry === undefined) throw new Error(`${name} was not started.`);
-    return entry.part;
+    return entry;
   };
+  const partOf = (name: PartName): Part => entryOf(name).part;
   const start = (command: Command): Part => {
     const part = startPart(command);
     parts.set(command.name, { command, part });
@@ -46,6 +51,11 @@ export const createSupervisor = (layout: Layout, caFile: string): Supervisor => 
     const target = { part: partOf(name), url: `${urlOf(layout, name)}${path}` };
     return awaitHealthy(name === "gateway" ? { ...target, caFile } : target);
   };
+  const awaitReady = async (name: PartName): Promise<void> => {
+    if (name === "postgres") await awaitPostgres(layout, partOf(name));
+    else if (name === "chain") await awaitChain(layout, partOf(name));
+    else await awaitPart(name, "/healthz");
+  };
   // Whatever ends this process, what it started must not outlive it: in order on a signal, at once otherwise.
   const killAll = (): void => {
     for (const { part } of parts.values()) part.signal("SIGKILL");
@@ -59,17 +69,17 @@ export const createSupervisor = (layout: Layout, caFile: string): Supervisor => 
   return {
     start,
     part: partOf,
+    command: (name) => entryOf(name).command,
     awaitHealthy: awaitPart,
     kill: async (name) => {
       partOf(name).signal("SIGKILL");
       await partOf(name).exited;
     },
     restart: async (name) => {
-      const entry = parts.get(name);
-      if (entry === undefined) throw new Error(`${name} was not started.`);
-      if (!entry.part.hasExited()) await entry.part.stop();
-      start(entry.command);
-      await awaitPart(name, "/healthz");
+      const { command, part } = entryOf(name);
+      if (!part.hasExited()) await part.stop();
+      start(command);
+      await awaitReady(name);
     },
     stop,
   };

@@ -46,19 +46,27 @@ const connect = async (layout: Layout): Promise<pg.Client | null> => {
   }
 };
 
+/** Waits until the server takes connections, and gives one. */
+const awaitConnection = async (layout: Layout, part: Part): Promise<pg.Client> => {
+  for (const deadline = Date.now() + 60_000; ; await sleep(50)) {
+    const client = await connect(layout);
+    if (client !== null) return client;
+    if (part.hasExited()) throw new Error(`PostgreSQL ended (${await part.exited}); see ${part.logFile}`);
+    if (Date.now() > deadline) throw new Error(`PostgreSQL did not start within 60 s; see ${part.logFile}`);
+  }
+};
+
+export const awaitPostgres = async (layout: Layout, part: Part): Promise<void> => {
+  await (await awaitConnection(layout, part)).end();
+};
+
 /** Waits until the server takes connections, and makes the databases that are missing. */
 export const ensureDatabases = async (
   layout: Layout,
   part: Part,
   names: readonly string[],
 ): Promise<void> => {
-  const deadline = Date.now() + 60_000;
-  let client = await connect(layout);
-  for (; client === null; client = await connect(layout)) {
-    if (part.hasExited()) throw new Error(`PostgreSQL ended (${await part.exited}); see ${part.logFile}`);
-    if (Date.now() > deadline) throw new Error(`PostgreSQL did not start within 60 s; see ${part.logFile}`);
-    await sleep(50);
-  }
+  const client = await awaitConnection(layout, part);
   try {
     for (const name of names) {
       const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]);

@@ -80,7 +80,7 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
       await Promise.all(services.map(({ name }) => supervisor.awaitHealthy(name, "/healthz")));
       await Promise.all(aggregatorIds.map((id) => supervisor.awaitHealthy(`aggregator-${id}`, "/healthz")));
     });
-    const { part, kill, restart, stop } = supervisor;
+    const { part, command, kill, restart, stop } = supervisor;
     const urlOfDatabase = (name: string): string => databaseUrl(layout, name);
     return {
       layout,
@@ -90,6 +90,7 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
       chain,
       databaseUrl: urlOfDatabase,
       part,
+      command,
       kill,
       restart,
       stop,

@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
+import { Header } from "@tac/protocol";
+import type { Holder, Job } from "@tac/sdk";
+import {
+  createConnectionPool,
+  createGatewayCaller,
+  createHolderKeyring,
+  createJobSessions,
+} from "@tac/sdk/transport";
+import type { Fleet } from "./Fleet.ts";
+
+/** How a call ended for its caller. `lost`: no answer came, or it broke off. */
+export type CallEnd = {
+  status: number | "lost";
+  code: string;
+  receiptId: string | null;
+  costNano: bigint | null;
+};
+
+export type CallOptions = {
+  idempotencyKey?: string;
+  /** Repeats after the first attempt, as an application's SDK makes them. */
+  maxRetries?: number;
+  /** Hangs up after so many bytes of a stream. */
+  hangUpAfterBytes?: number;
+};
+
+/** Calls with the credit of one job, over connections to every replica. */
+export type Spender = {
+  job: Job;
+  call: (body: object, options?: CallOptions) => Promise<CallEnd>;
+  close: () => Promise<void>;
+};
+
+const MAX_COST_NANO = 1_000_000_000n;
+
+const codeOf = (body: Buffer): string => {
+  try {
+    return (JSON.parse(body.toString()) as { error?: { code?: string } }).error?.code ?? "";
+  } catch {
+    return "";
+  }
+};
+
+/** Reads a stream to its end, or hangs up on the way. */
+const readStream = async (body: Readable, hangUpAfterBytes: number): Promise<boolean> => {
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      bytes += (chunk as Buffer).length;
+      if (bytes >= hangUpAfterBytes) return false;
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    body.destroy();
+  }
+};
+
+export const openSpender = (fleet: Fleet, job: Job, holder: Holder, maxConnections: number): Spender => {
+  const pool = createConnectionPool((signal) => fleet.connect(signal), maxConnections);
+  const { origin } = fleet;
+  const callGateway = createGatewayCaller({
+    origin,
+    pool,
+    retry: { maxRetries: 0, baseDelayMs: 100, maxDelayMs: 3_000 },
+  });
+  const sessions = createJobSessions(callGateway, createHolderKeyring(holder));
+  const prover = sessions.prover(job, MAX_COST_NANO);
+
+  const call = async (body: object, options: CallOptions = {}): Promise<CallEnd> => {
+    const {
+      idempotencyKey = randomUUID(),
+      maxRetries = 0,
+      hangUpAfterBytes = Number.POSITIVE_INFINITY,
+    } = options;
+    try {
+      const {
+        status,
+        headers,
+        body: answer,
+      } = await callGateway({
+        method: "POST",
+        path: "/v1/chat/completions",
+        headers: { "content-type": "application/json", [Header.idempotencyKey]: idempotencyKey },
+        body: Buffer.from(JSON.stringify(body)),
+        prover,
+        retry: { maxRetries },
+      });
+      const cost = headers[Header.costNano];
+      const isWhole = Buffer.isBuffer(answer) || (await readStream(answer, hangUpAfterBytes));
+      return {
+        status: isWhole ? status : "lost",
+        code: Buffer.isBuffer(answer) ? codeOf(answer) : "",
+        receiptId: typeof headers[Header.receiptId] === "string" ? String(headers[Header.receiptId]) : null,
+        costNano: typeof cost === "string" ? BigInt(cost) : null,
+      };
+    } catch {
+      return { status: "lost", code: "", receiptId: null, costNano: null };
+    }
+  };
+  return { job, call, close: () => pool.close() };
+};
