@@ -26,6 +26,8 @@ export type DpopClaims = {
   bodyHash?: string;
   /** The most the caller will pay for this call. */
   maxCostNano?: bigint;
+  /** SHA-256 of the value of the Idempotency-Key header, base64url; absent when the request has none. */
+  ikh?: string;
 };
 
 /** A parsed proof; `parse` checks its form, `verify` also its signature and its purpose. */
@@ -49,6 +51,8 @@ export type CreateInput = {
   exporter?: Uint8Array;
   body?: Uint8Array | string;
   maxCostNano?: bigint;
+  /** The value of the request's Idempotency-Key header; its hash becomes `ikh`. */
+  idempotencyKey?: string;
 };
 
 export type Expected = {
@@ -69,6 +73,8 @@ export type Expected = {
   bodyHash?: string | (() => string);
   /** Says whether this proof was seen before. Asked last before the signature, so the answer must not change anything. */
   isReplayed?: (proof: DpopProof) => boolean;
+  /** The Idempotency-Key header; null: the request has none, and the proof must not name one. Absent: not checked. */
+  idempotencyKey?: string | null;
 };
 
 /** Makes a proof with ES256; the JWT is compact JSON, as `parse` demands. */
@@ -84,6 +90,7 @@ export function create(input: CreateInput, privateKey: KeyObject): string {
     ...(input.exporter === undefined ? {} : { ekm: toBase64url(input.exporter) }),
     ...(input.body === undefined ? {} : { bodyHash: bodyHash(input.body) }),
     ...(input.maxCostNano === undefined ? {} : { maxCostNano: input.maxCostNano.toString() }),
+    ...(input.idempotencyKey === undefined ? {} : { ikh: idempotencyKeyHash(input.idempotencyKey) }),
   };
   Wire.parse(claimsSchema, payload);
   const signingInput = `${encodePart(header)}.${encodePart(payload)}`;
@@ -97,6 +104,11 @@ export function create(input: CreateInput, privateKey: KeyObject): string {
 /** SHA-256 of a body in base64url, the `bodyHash` claim. */
 export function bodyHash(body: Uint8Array | string): string {
   return toBase64url(sha256(body));
+}
+
+/** SHA-256 of an Idempotency-Key in base64url, the `ikh` claim. */
+export function idempotencyKeyHash(idempotencyKey: string): string {
+  return toBase64url(sha256(idempotencyKey));
 }
 
 /** Strict parser: three canonical base64url parts of compact JSON, known members only; `invalid_proof`. */
@@ -122,6 +134,11 @@ export function verify(jwt: string, expected: Expected): DpopProof {
   }
   const ath = expected.usageAuth === undefined ? undefined : UsageAuth.hash(expected.usageAuth);
   if (claims.ath !== ath) throw refusal("The proof is for another token.", "ath");
+  const { idempotencyKey } = expected;
+  if (idempotencyKey !== undefined) {
+    const ikh = idempotencyKey === null ? undefined : idempotencyKeyHash(idempotencyKey);
+    if (claims.ikh !== ikh) throw refusal("The proof is for another Idempotency-Key.", "ikh");
+  }
   if (expected.nonce && (claims.nonce === undefined || !expected.nonce(claims.nonce))) {
     throw new ProtocolError("use_dpop_nonce", { param: "nonce" });
   }
@@ -210,4 +227,5 @@ const claimsSchema: z.ZodType<DpopClaims> = z.strictObject({
   ekm: Wire.base64url(32).exactOptional(),
   bodyHash: Wire.base64url(32).exactOptional(),
   maxCostNano: Wire.uint64.exactOptional(),
+  ikh: Wire.base64url(32).exactOptional(),
 });

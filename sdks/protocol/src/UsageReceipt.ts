@@ -1,14 +1,18 @@
 import type { Address, Hex } from "viem";
 import { z } from "zod";
-import { lower, toHex } from "./internal/bytes.ts";
+import { ZERO_BYTES32 } from "./Constants.ts";
+import type { DpopClaims } from "./DpopProof.ts";
+import { fromBase64url, lower, toHex } from "./internal/bytes.ts";
 import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
 import { type Domain, defineStruct } from "./internal/eip712.ts";
 import { keccak, keccakHex } from "./internal/keccak.ts";
+import { sha256 } from "./internal/sha256.ts";
 import type { Units } from "./Pricing.ts";
 import * as Wire from "./Wire.ts";
 
 /** One metered call, signed by the gateway; the leaf of a batch's Merkle tree. */
 export type UsageReceipt = {
+  /** `UsageReceipt.receiptId` of the call. */
   receiptId: Hex;
   jobId: Hex;
   capabilityHash: Hex;
@@ -55,6 +59,40 @@ const struct = defineStruct<UsageReceipt>("UsageReceipt", DOMAIN_NAME, {
   countersigned: "bool",
   occurredAtMs: "uint64",
 });
+
+/** Which call of a job a proof is for: all retries of one call share it, and exactly one of the hashes is not zero. */
+type CallIdentity = { gateway: Address; jobId: Hex; idempotencyKeyHash: Hex; proofIdHash: Hex };
+
+const callIdentity = defineStruct<CallIdentity>("CallIdentity", DOMAIN_NAME, {
+  gateway: "address",
+  jobId: "bytes32",
+  idempotencyKeyHash: "bytes32",
+  proofIdHash: "bytes32",
+});
+
+/** The call as its caller's proof describes it; `gateway` is the issuer of the token that the proof is for. */
+export type CallOfProof = { gateway: Address; jobId: Hex; claims: Pick<DpopClaims, "jti" | "ikh"> };
+
+/**
+ * The id of a call's receipt: the EIP-712 `hashStruct` of the gateway, the job, and what the caller signed to tell its
+ * calls apart, `ikh`, or the hash of `jti` when the call has no Idempotency-Key. Every proof of one call gives the
+ * same id, so at most one of them settles, and the same proof gives another id at another gateway.
+ */
+export function receiptId({ gateway, jobId, claims }: CallOfProof): Hex {
+  const keyHash = claims.ikh === undefined ? null : fromBase64url(claims.ikh);
+  const names =
+    keyHash === null
+      ? { idempotencyKeyHash: ZERO_BYTES32, proofIdHash: toHex(sha256(claims.jti)) }
+      : { idempotencyKeyHash: toHex(keyHash), proofIdHash: ZERO_BYTES32 };
+  return toHex(callIdentity.structHash({ gateway, jobId, ...names }));
+}
+
+/** The id of the receipt of a call with an Idempotency-Key, which its caller knows before there is a proof. */
+export function receiptIdOfKey(call: { gateway: Address; jobId: Hex; idempotencyKey: string }): Hex {
+  const { gateway, jobId } = call;
+  const idempotencyKeyHash = toHex(sha256(call.idempotencyKey));
+  return toHex(callIdentity.structHash({ gateway, jobId, idempotencyKeyHash, proofIdHash: ZERO_BYTES32 }));
+}
 
 /** EIP-712 digest that the gateway signs. */
 export function hash(receipt: UsageReceipt, domain: Domain): Hex {

@@ -17,6 +17,7 @@ const input: DpopProof.CreateInput = {
   exporter,
   body,
   maxCostNano: 1_000n,
+  idempotencyKey: "key-1",
 };
 const expected: DpopProof.Expected = {
   method: "POST",
@@ -28,6 +29,7 @@ const expected: DpopProof.Expected = {
   nonce: (nonce) => nonce === "nonce-1",
   exporter,
   bodyHash: DpopProof.bodyHash(body),
+  idempotencyKey: "key-1",
 };
 const jwt = DpopProof.create(input, holderPrivateKey);
 const [headerPart = "", payloadPart = "", signaturePart = ""] = jwt.split(".");
@@ -128,6 +130,8 @@ describe("DpopProof (RFC 9449)", () => {
     ["plain HTTP", { url: url.replace("https", "http") }, "invalid_proof"],
     ["another holder", { holder: claims.jobId }, "invalid_proof"],
     ["another token", { usageAuth: `${usageAuth}A` }, "invalid_proof"],
+    ["another Idempotency-Key", { idempotencyKey: "key-2" }, "invalid_proof"],
+    ["a key where the request has none", { idempotencyKey: null }, "invalid_proof"],
     ["another body", { bodyHash: DpopProof.bodyHash(`${body} `) }, "invalid_proof"],
     ["an old clock", { nowSeconds: nowSeconds - 6 }, "invalid_proof"],
     ["too late", { nowSeconds: nowSeconds + 61 }, "invalid_proof"],
@@ -147,6 +151,7 @@ describe("DpopProof (RFC 9449)", () => {
     ["token hash", "usageAuth", "invalid_proof"],
     ["exporter", "exporter", "binding_mismatch"],
     ["body hash", "body", "invalid_proof"],
+    ["key of the request", "idempotencyKey", "invalid_proof"],
   ])("refuses a proof without the %s that is demanded", (_name, member, code) => {
     const { [member]: _, ...rest } = input;
     const bare = DpopProof.create({ ...rest, method: "POST", url, nowSeconds }, holderPrivateKey);
@@ -223,6 +228,8 @@ describe("DpopProof (RFC 9449)", () => {
     ["a time in text", { iat: `${nowSeconds}` }],
     ["a padded ath", { ath: `${goodPayload.ath}=` }],
     ["a short exporter", { ekm: "AAAA" }],
+    ["a key in the clear", { ikh: "key-1" }],
+    ["a padded hash of the key", { ikh: `${goodPayload.ikh}=` }],
     ["a numeric price", { maxCostNano: 1000 }],
     ["a price with a leading zero", { maxCostNano: "01000" }],
     ["a negative price", { maxCostNano: "-1" }],

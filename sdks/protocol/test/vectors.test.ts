@@ -247,6 +247,7 @@ describe("dpop", () => {
     nonce: (nonce) => nonce === request.nonce,
     exporter: Wire.fromHex(dpop.exporter),
     bodyHash: dpop.bodyHash,
+    idempotencyKey: dpop.idempotencyKey,
   };
 
   it("verifies, and its signing input is made again", () => {
@@ -260,10 +261,23 @@ describe("dpop", () => {
         exporter: Wire.fromHex(dpop.exporter),
         body: dpop.body,
         maxCostNano: BigInt(dpop.maxCostNano),
+        idempotencyKey: dpop.idempotencyKey,
       },
       createPrivateKey({ key: dpop.privateJwk, format: "jwk" }),
     );
     expect(DpopProof.proofHash(again)).toBe(dpop.proofHash);
+  });
+
+  it("names the receipt by gateway, job and key, or by the proof's own id without a key", () => {
+    const { claims } = DpopProof.parse(dpop.jwt);
+    expect(claims.ikh).toBe(dpop.idempotencyKeyHash);
+    const call = { gateway: hex(dpop.gateway, 20), jobId: hex(dpop.jobId) };
+    expect(UsageReceipt.receiptId({ ...call, claims })).toBe(dpop.receiptId);
+    const { claims: withoutKey } = DpopProof.verify(dpop.withoutKey.jwt, {
+      ...expected,
+      idempotencyKey: null,
+    });
+    expect(UsageReceipt.receiptId({ ...call, claims: withoutKey })).toBe(dpop.withoutKey.receiptId);
   });
 
   it.each(dpop.invalid)("refuses $name", ({ jwt, code }) => {

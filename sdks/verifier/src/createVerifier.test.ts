@@ -4,6 +4,7 @@ import {
   HolderKey,
   type ProtocolError,
   UsageAuth,
+  UsageReceipt,
   UsageReport,
   Wire,
 } from "@tac/protocol";
@@ -46,10 +47,23 @@ const grant = (changes: Partial<UsageAuth.Claims> = {}, privateKey = gatewayKey)
     privateKey,
   );
 
-const call = (usageAuth = grant(), changes: Partial<DpopProof.CreateInput> = {}, signer = holder): Call => ({
+const forwarded = (usageAuth: string, proof: string): Call => ({
   headers: {
     "usage-auth": usageAuth,
-    "x-dpop-proof": DpopProof.create(
+    "x-dpop-proof": proof,
+    "x-receipt-id": UsageReceipt.receiptId({
+      gateway,
+      jobId: key("44"),
+      claims: DpopProof.parse(proof).claims,
+    }),
+    "x-job-id": key("44"),
+  },
+  model: "sim-chat-small",
+});
+const call = (usageAuth = grant(), changes: Partial<DpopProof.CreateInput> = {}, signer = holder): Call =>
+  forwarded(
+    usageAuth,
+    DpopProof.create(
       {
         method: "POST",
         url: "https://gateway.example/v1/chat/completions",
@@ -62,11 +76,7 @@ const call = (usageAuth = grant(), changes: Partial<DpopProof.CreateInput> = {},
       },
       signer.privateKey,
     ),
-    "x-receipt-id": key("55"),
-    "x-job-id": key("44"),
-  },
-  model: "sim-chat-small",
-});
+  );
 const withHeader = (name: string, value: string | string[] | undefined, base = call()): Call => ({
   ...base,
   headers: { ...base.headers, [name]: value },
@@ -93,9 +103,10 @@ const code = (work: () => unknown): string => {
 
 describe("verify", () => {
   test("accepts what an enrolled gateway forwards, and tells what the caller signed", () => {
-    const verified = verifierOf().verify(call());
+    const forwardedCall = call();
+    const verified = verifierOf().verify(forwardedCall);
     expect(verified).toMatchObject({
-      receiptId: key("55"),
+      receiptId: forwardedCall.headers["x-receipt-id"],
       jobId: key("44"),
       gateway,
       tenant: `0x${"bb".repeat(20)}`,
@@ -139,6 +150,7 @@ describe("verify", () => {
       { publicUrl: "https://elsewhere.example" },
     ],
     ["no receipt id", "invalid_request", () => withHeader("x-receipt-id", undefined), {}],
+    ["the receipt id of another call", "invalid_request", () => withHeader("x-receipt-id", key("55")), {}],
   ])("refuses %s with %s", (_what, expected, make, changes) => {
     expect(code(() => verifierOf(changes).verify(make()))).toBe(expected);
   });
@@ -149,18 +161,19 @@ describe("verify", () => {
         { method: "POST", url: "https://gateway.example/v1/embeddings", nowSeconds, usageAuth },
         holder.privateKey,
       );
-      return withHeader("x-dpop-proof", jwt, call(usageAuth));
+      return forwarded(usageAuth, jwt);
     };
     expect(code(() => verifierOf().verify(unbound(grant())))).toBe("binding_mismatch");
     expect(verifierOf().verify(unbound(grant({ binding: Capability.BINDING_NONCE }))).jobId).toBe(key("44"));
   });
 
-  test("lets a gateway retry the same call, but not use one proof for two receipts", () => {
+  test("serves one proof once; a retry of the call comes with a new proof and the same receipt id", () => {
     const verifier = verifierOf();
-    const first = call();
-    verifier.verify(first);
-    verifier.verify(first);
-    expect(code(() => verifier.verify(withHeader("x-receipt-id", key("99"), first)))).toBe("proof_replayed");
+    const first = call(grant(), { idempotencyKey: "key-1" });
+    const { receiptId } = verifier.verify(first);
+    expect(code(() => verifier.verify(first))).toBe("proof_replayed");
+    expect(verifier.verify(call(grant(), { idempotencyKey: "key-1" })).receiptId).toBe(receiptId);
+    expect(verifier.verify(call(grant(), { idempotencyKey: "key-2" })).receiptId).not.toBe(receiptId);
   });
 
   test("remembers a proof for as long as it could be accepted again", () => {
@@ -170,9 +183,7 @@ describe("verify", () => {
     verifier.verify(first);
     for (const later of [40, 80, 100]) {
       clockMs = nowMs + later * 1_000;
-      expect(code(() => verifier.verify(withHeader("x-receipt-id", key("99"), first)))).toBe(
-        "proof_replayed",
-      );
+      expect(code(() => verifier.verify(first))).toBe("proof_replayed");
     }
   });
 

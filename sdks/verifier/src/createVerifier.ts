@@ -8,6 +8,7 @@ import {
   type Hex,
   ProtocolError,
   UsageAuth,
+  UsageReceipt,
   UsageReport,
   Wire,
 } from "@tac/protocol";
@@ -125,7 +126,14 @@ export const createVerifier = ({
       usageAuth: token,
       ...(demandSameBody && bodyHash !== undefined ? { bodyHash } : {}),
     });
-    if (!replays.admit(proof.proofHash, receiptId, nowSeconds)) throw new ProtocolError("proof_replayed");
+    // A report names this id, so a wrong one would countersign another call, or keep that call from settling.
+    if (UsageReceipt.receiptId({ gateway, jobId, claims: proof.claims }) !== receiptId) {
+      throw new ProtocolError("invalid_request", {
+        detail: "The receipt id is not that of the call the caller signed.",
+        param: Header.receiptId,
+      });
+    }
+    if (!replays.admit(proof.proofHash, nowSeconds)) throw new ProtocolError("proof_replayed");
     return { receiptId, jobId, tenant, gateway, usageAuth, proof };
   };
 

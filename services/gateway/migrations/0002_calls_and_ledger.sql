@@ -3,6 +3,8 @@
 -- One row per admitted call. It has no foreign key to jobs: hold_calls alone inserts here, after it updated the job.
 CREATE TABLE calls (
   call_id bytea PRIMARY KEY,
+  -- Derived from what the caller signed: attempts of one call share it.
+  receipt_id bytea NOT NULL,
   job_id bytea NOT NULL,
   state text NOT NULL,
   owner text NOT NULL,
@@ -25,7 +27,7 @@ CREATE TABLE calls (
   batch_hash bytea,
   held_at_ms bigint NOT NULL,
   ended_at_ms bigint,
-  CONSTRAINT calls_one_per_proof UNIQUE (proof_hash),
+  CONSTRAINT calls_one_per_proof UNIQUE (receipt_id, proof_hash),
   CONSTRAINT calls_call_id_is_32_bytes CHECK (octet_length(call_id) = 32),
   CONSTRAINT calls_state_is_known CHECK (state IN ('held', 'delivered', 'captured', 'released')),
   CONSTRAINT calls_hold_is_not_negative CHECK (hold_nano >= 0),
@@ -36,6 +38,9 @@ CREATE TABLE calls (
   )
 ) WITH (fillfactor = 70);
 
+-- Of the attempts of a call at most one runs or was charged; told by columns that change only when a call ends.
+CREATE UNIQUE INDEX calls_one_per_receipt ON calls (receipt_id)
+  WHERE ended_at_ms IS NULL OR cost_nano IS NOT NULL;
 CREATE INDEX calls_by_job ON calls (job_id);
 -- Not by state: an update of one call that asks for its state would be planned over all running ones.
 CREATE INDEX calls_running ON calls (owner) WHERE ended_at_ms IS NULL;

@@ -2,7 +2,7 @@
 
 -- The fields of a call that its hold brings along; the rest of the row comes with time.
 CREATE TYPE wanted_hold AS (
-  call_id bytea, owner text, kind text, model text, provider_id bigint, tariff_hash bytea, hold_nano bigint,
+  call_id bytea, receipt_id bytea, owner text, kind text, model text, provider_id bigint, tariff_hash bytea, hold_nano bigint,
   floor_nano bigint, request_hash bytea, proof_hash bytea, proof text, usage_auth text, idempotency_key text,
   jti_hash bytea, proof_expires_at_ms bigint
 );
@@ -55,7 +55,9 @@ BEGIN
   FOREACH w IN ARRAY v_wanted LOOP
     out_call_id := w.call_id;
     out_hold_nano := 0;
-    IF w.jti_hash IS NOT NULL AND (w.jti_hash = ANY(v_fresh_proofs)) IS NOT TRUE THEN
+    -- Without a key the jti alone names the call, longer than it is remembered as spent.
+    IF (w.jti_hash IS NOT NULL AND (w.jti_hash = ANY(v_fresh_proofs)) IS NOT TRUE)
+       OR (w.idempotency_key IS NULL AND EXISTS (SELECT FROM calls k WHERE k.receipt_id = w.receipt_id)) THEN
       out_outcome := 'proof_replayed';
     ELSIF w.idempotency_key IS NOT NULL AND (w.call_id = ANY(v_claimed_ids)) IS NOT TRUE THEN
       out_outcome := 'duplicate';
@@ -102,9 +104,9 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'a locked job changed under its holds' USING ERRCODE = 'serialization_failure';
   END IF;
-  INSERT INTO calls (call_id, job_id, state, owner, kind, model, provider_id, tariff_hash, hold_nano,
+  INSERT INTO calls (call_id, receipt_id, job_id, state, owner, kind, model, provider_id, tariff_hash, hold_nano,
                      request_hash, proof_hash, proof, usage_auth, idempotency_key, held_at_ms)
-  SELECT r.call_id, p_job_id, 'held', r.owner, r.kind, r.model, r.provider_id, r.tariff_hash, h.hold_nano,
+  SELECT r.call_id, r.receipt_id, p_job_id, 'held', r.owner, r.kind, r.model, r.provider_id, r.tariff_hash, h.hold_nano,
          r.request_hash, r.proof_hash, r.proof, r.usage_auth, r.idempotency_key, p_now_ms
     FROM unnest(v_wanted) r JOIN unnest(v_held_ids, v_held_nano) AS h(call_id, hold_nano) USING (call_id);
   INSERT INTO ledger_entries SELECT * FROM unnest(v_entries);

@@ -1,3 +1,4 @@
+import { DpopProof, UsageReceipt } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FeedWriter } from "../src/feed/FeedWriter.ts";
 import { feedOf } from "./support/feedOf.ts";
@@ -92,6 +93,20 @@ describe("overspend is zero", () => {
   });
 });
 
+describe("a call without an idempotency key", () => {
+  test("is named by its proof's id, for longer than that is remembered as spent", async () => {
+    const job = await harness.openJob();
+    const call = { ...job.chat(), claims: { jti: "the-jti-of-one-call" } };
+    const first = await job.by.send(call);
+    expect(first.status).toBe(200);
+    await harness.pool.query("DELETE FROM used_proofs");
+    const { body } = job.chat({ max_tokens: 21 });
+    const again = await job.by.send({ ...call, body });
+    expect([again.status, codeOf(again.text)]).toEqual([401, "proof_replayed"]);
+    expect(harness.provider.received).toHaveLength(1);
+  });
+});
+
 describe("an idempotency key", () => {
   const key = (value: string) => ({ headers: { "idempotency-key": value } });
 
@@ -106,6 +121,40 @@ describe("an idempotency key", () => {
     expect(again.headers["x-cost-nano"]).toBe("13");
     expect(harness.provider.received).toHaveLength(1);
     expect((await harness.audit(job.jobId)).balances.get("provider:1")).toBe(13n);
+  });
+
+  test("retried with a new proof gives the stored answer, one receipt and the id the caller knew", async () => {
+    const job = await harness.openJob();
+    const call = { ...job.chat(), ...key("retried") };
+    const first = await job.by.send(call);
+    const firstProof = job.by.lastProof;
+    const elsewhere = await harness.caller(job.by.holder);
+    const again = await elsewhere.send(call);
+    expect(DpopProof.proofHash(elsewhere.lastProof)).not.toBe(DpopProof.proofHash(firstProof));
+    expect(again.text).toBe(first.text);
+    const receiptId = UsageReceipt.receiptIdOfKey({
+      gateway: gatewayAddress,
+      jobId: job.jobId,
+      idempotencyKey: "retried",
+    });
+    expect([first, again].map(({ headers }) => headers["x-receipt-id"])).toEqual([receiptId, receiptId]);
+    const usages = (await feedOf(harness.pool, job.jobId)).filter(({ kind }) => kind === "usage");
+    expect(usages).toHaveLength(1);
+  });
+
+  test("is what the caller signed: added, taken away or changed on the way, the call is refused", async () => {
+    const job = await harness.openJob();
+    const proofFor = (value: string) => job.by.proofFor({ ...job.chat(), ...key(value) });
+    const altered = [
+      { proof: job.by.proofFor(job.chat()), ...key("added") },
+      { proof: proofFor("taken-away") },
+      { proof: proofFor("signed"), ...key("changed") },
+    ];
+    for (const change of altered) {
+      const answer = await job.by.send({ ...job.chat(), ...change });
+      expect([answer.status, codeOf(answer.text)]).toEqual([401, "invalid_proof"]);
+    }
+    expect(harness.provider.received).toEqual([]);
   });
 
   test("gives a stream's bytes again", async () => {
@@ -168,6 +217,8 @@ describe("an idempotency key", () => {
     expect((await job.by.send({ ...job.chat(), ...key("retry") })).status).toBe(502);
     harness.provider.answer = answerUsual;
     expect((await job.by.send({ ...job.chat(), ...key("retry") })).status).toBe(200);
+    const [failed, charged] = harness.provider.received;
+    expect(failed?.headers["x-receipt-id"]).toBe(charged?.headers["x-receipt-id"]);
     expect((await harness.audit(job.jobId)).problems).toEqual([]);
   });
 
@@ -202,11 +253,12 @@ test("a charge that the store rejects takes no other with it", async () => {
   if (usage?.kind !== "usage") throw new Error("no usage event");
   const { receipt, receiptSignature } = usage.body;
   const capture = (status: number) => {
-    const ended = { receipt: { ...receipt, receiptId: hex32() }, receiptSignature };
+    const callId = hex32();
+    const ended = { receipt: { ...receipt, receiptId: callId }, receiptSignature };
     const answer = { status, headers: {}, body: null };
     return writer.capture(
       { kind: "usage", body: { ...usage.body, ...ended } },
-      { ...ended, outcome: "complete", answer },
+      { callId, ...ended, outcome: "complete", answer },
     );
   };
   // The first goes alone; the others wait for it and share a batch. None of the calls is open, which is no failure.

@@ -86,7 +86,7 @@ describe("a provider's report", () => {
     expect(answer.headers["x-cost-nano"]).toBe("13");
     expect(await receiptOf(job, answer.headers["x-receipt-id"])).toMatchObject({ countersigned: false });
     const { rows } = await harness.pool.query(
-      "SELECT reason FROM usage_disagreements WHERE call_id = decode($1, 'hex')",
+      "SELECT reason FROM usage_disagreements JOIN calls USING (call_id) WHERE receipt_id = decode($1, 'hex')",
       [String(answer.headers["x-receipt-id"]).slice(2)],
     );
     expect(rows).toEqual([{ reason: "provider_higher" }]);

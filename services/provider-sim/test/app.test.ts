@@ -6,7 +6,7 @@ import { UsageReceipt, UsageReport, Wire } from "@tac/protocol";
 import OpenAI from "openai";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createReporter } from "../src/index.ts";
-import { apiKey, build, calm, domain, forwarded, guarded, jobId, receiptId, signer } from "./harness.ts";
+import { apiKey, build, calm, domain, forwarded, guarded, jobId, signer } from "./harness.ts";
 
 const apps: App[] = [];
 afterEach(() => Promise.all(apps.splice(0).map((app) => app.close())));
@@ -205,12 +205,13 @@ describe("misbehaviour", () => {
 describe("behind a gateway", () => {
   test("countersigns what it counted, in the header of a whole answer", async () => {
     const { post } = await start({ guard: guarded() });
-    const answer = await post("/v1/chat/completions", chat, { ...forwarded(), "x-sim-cached-tokens": "4" });
+    const headers = forwarded();
+    const answer = await post("/v1/chat/completions", chat, { ...headers, "x-sim-cached-tokens": "4" });
     const { usage } = await json(answer);
     const signed = UsageReport.fromHeader(answer.headers.get("x-usage-report") ?? "");
     expect(UsageReport.recover(signed, domain)).toBe(signer);
     expect(signed.report).toEqual({
-      receiptId,
+      receiptId: headers["x-receipt-id"],
       jobId,
       providerId: 1,
       modelHash: UsageReceipt.modelHash("sim-chat"),
@@ -224,15 +225,19 @@ describe("behind a gateway", () => {
 
   test("countersigns a stream in its last comment, before [DONE]", async () => {
     const { post } = await start({ guard: guarded() });
+    const headers = forwarded();
     const answer = await post(
       "/v1/chat/completions",
       { ...chat, stream: true, stream_options: { include_usage: true } },
-      forwarded(),
+      headers,
     );
     const text = await answer.text();
     expect(text).toMatch(/\n\n: x-usage-report \S+\n\ndata: \[DONE\]\n\n$/);
     const completionTokens = /"completion_tokens":(\d+)/.exec(text)?.[1] ?? "";
-    expect(reportIn(text)?.report).toMatchObject({ receiptId, outputTokens: BigInt(completionTokens) });
+    expect(reportIn(text)?.report).toMatchObject({
+      receiptId: headers["x-receipt-id"],
+      outputTokens: BigInt(completionTokens),
+    });
   });
 
   test("countersigns embeddings", async () => {

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { p256 } from "@noble/curves/nist.js";
-import { DpopProof, HolderKey, UsageAuth, Wire } from "../../src/index.ts";
+import { DpopProof, HolderKey, UsageAuth, UsageReceipt, Wire } from "../../src/index.ts";
 import { bytes32, gatewayKey, holderPrivateJwk, tenantKey } from "./samples.ts";
 
 const holderKey = createPrivateKey({ key: holderPrivateJwk, format: "jwk" });
@@ -70,15 +70,19 @@ export function dpop() {
     jti: "vector-jti-0000000001",
     nonce: "vector-nonce",
   };
-  const jwt = repeatable(
-    DpopProof.create({ ...request, usageAuth: token, exporter, body, maxCostNano: 1_000_000n }, holderKey),
-  );
+  const idempotencyKey = "vector-key-1";
+  const input = { ...request, usageAuth: token, exporter, body, maxCostNano: 1_000_000n };
+  const jwt = repeatable(DpopProof.create({ ...input, idempotencyKey }, holderKey));
+  const withoutKey = repeatable(DpopProof.create(input, holderKey));
+  const call = { gateway: Wire.privateKeyToAddress(gatewayKey), jobId: claims.jobId };
+  const receiptIdOf = (proof: string) =>
+    UsageReceipt.receiptId({ ...call, claims: DpopProof.parse(proof).claims });
   const [header = "", payload = "", signature = ""] = jwt.split(".");
   const none = Buffer.from(JSON.stringify({ typ: "dpop+jwt", alg: "none", jwk })).toString("base64url");
   const doubled = Buffer.from(payload, "base64url").toString().replace("{", '{"htm":"GET",');
   return {
     description:
-      "DPoP (RFC 9449) with ekm, bodyHash and maxCostNano; proofHash = SHA-256 of ASCII header.payload",
+      "DPoP (RFC 9449) with ekm, bodyHash, maxCostNano and ikh = base64url SHA-256 of the Idempotency-Key; proofHash = SHA-256 of ASCII header.payload; receiptId = hashStruct of CallIdentity(address gateway,bytes32 jobId,bytes32 idempotencyKeyHash,bytes32 proofIdHash)",
     privateJwk: holderPrivateJwk,
     holder: HolderKey.thumbprint(jwk),
     request,
@@ -87,8 +91,13 @@ export function dpop() {
     body,
     bodyHash: DpopProof.bodyHash(body),
     maxCostNano: "1000000",
+    idempotencyKey,
+    idempotencyKeyHash: DpopProof.idempotencyKeyHash(idempotencyKey),
     jwt,
     proofHash: DpopProof.proofHash(jwt),
+    ...call,
+    receiptId: receiptIdOf(jwt),
+    withoutKey: { jwt: withoutKey, receiptId: receiptIdOf(withoutKey) },
     invalid: [
       { name: "alg none", jwt: `${none}.${payload}.`, code: "invalid_proof" },
       {

@@ -4,6 +4,7 @@ import { type Answer, headerOf } from "../call/Answer.ts";
 import { newIdempotencyKey } from "../call/callJson.ts";
 import type { GatewayRequest } from "../call/createGatewayCaller.ts";
 import { createIdempotencyKeys } from "../call/IdempotencyKeys.ts";
+import { receiptIdOf } from "../call/receiptIdOf.ts";
 import type { Job } from "../job/Job.ts";
 
 export type FetchOptions = {
@@ -62,6 +63,7 @@ export function jobFetch(core: ClientCore, job: Job, options: FetchOptions = {})
       signal: request.signal,
     });
     keys.succeeded(fingerprint, key);
+    receiptIdOf(answer, job, key);
     const costNano = headerOf(answer, Header.costNano);
     if (costNano !== undefined) core.sessions.addSpent(job, Nano.parse(costNano));
     return toResponse(answer);

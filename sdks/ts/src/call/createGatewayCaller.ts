@@ -116,6 +116,7 @@ export function createGatewayCaller({ origin, pool, retry }: CallerOptions): Gat
     usageAuth: string | undefined,
     proofNonce: string | undefined,
   ): string {
+    const idempotencyKey = request.headers?.[Header.idempotencyKey];
     return DpopProof.create(
       {
         method: request.method,
@@ -127,6 +128,7 @@ export function createGatewayCaller({ origin, pool, retry }: CallerOptions): Gat
         ...(proofNonce === undefined ? {} : { nonce: proofNonce }),
         ...(usageAuth === undefined ? {} : { usageAuth }),
         ...(prover.maxCostNano === undefined ? {} : { maxCostNano: prover.maxCostNano }),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       },
       prover.privateKey,
     );

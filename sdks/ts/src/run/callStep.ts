@@ -1,4 +1,4 @@
-import { Header, Nano, type Plan, ProtocolError, Wire } from "@tac/protocol";
+import { Header, Nano, type Plan, ProtocolError } from "@tac/protocol";
 import type { Hex } from "viem";
 import { z } from "zod";
 import { receipt } from "../actions/receipt.ts";
@@ -6,6 +6,7 @@ import type { ClientCore } from "../ClientCore.ts";
 import { type Answer, headerOf } from "../call/Answer.ts";
 import { encodeJson, JSON_CONTENT, newIdempotencyKey, readJson } from "../call/callJson.ts";
 import { decodeError } from "../call/decodeError.ts";
+import { receiptIdOf } from "../call/receiptIdOf.ts";
 import { type RetryOptions, retryWhile } from "../call/retryPolicy.ts";
 import type { Job } from "../job/Job.ts";
 import type { CallResult } from "./CallResult.ts";
@@ -40,13 +41,14 @@ export async function* callStep(
 ): AsyncGenerator<RunEvent, CallResult> {
   const { maxCostNano, ...parameters } = input;
   const { path, json } = toRequest(step, parameters);
+  const idempotencyKey = newIdempotencyKey();
   const answer = await core.callGateway({
     method: "POST",
     path,
     body: encodeJson(json),
     headers: {
       ...JSON_CONTENT,
-      [Header.idempotencyKey]: newIdempotencyKey(),
+      [Header.idempotencyKey]: idempotencyKey,
       // The same model may be on offer by several providers; the step was quoted for one.
       [Header.provider]: String(step.providerId),
     },
@@ -54,7 +56,10 @@ export async function* callStep(
     signal,
   });
   if (answer.status >= 400) throw decodeError(answer);
-  const receiptId = receiptIdOf(answer);
+  const receiptId = receiptIdOf(answer, job, idempotencyKey);
+  if (receiptId === undefined) {
+    throw new ProtocolError("internal", { detail: "The gateway answered without a receipt id." });
+  }
   if (!Buffer.isBuffer(answer.body)) {
     const end: StreamEnd = { text: "", finishReason: null };
     for await (const text of readStream(answer.body, end, signal)) {
@@ -100,12 +105,6 @@ function toContent(step: Plan.QuotedStep, answer: Answer) {
     case "http":
       return { kind: "http" as const, body: readJson(answer, z.unknown()) };
   }
-}
-
-function receiptIdOf(answer: Answer): Hex {
-  const parsed = Wire.bytes32.safeParse(headerOf(answer, Header.receiptId));
-  if (parsed.success) return parsed.data;
-  throw new ProtocolError("internal", { detail: "The gateway answered without a receipt id." });
 }
 
 /** The gateway writes the receipt once the stream has ended, which may be a moment after its last byte. */

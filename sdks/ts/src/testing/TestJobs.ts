@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   Capability,
+  type DpopProof,
   HolderKey,
   Nano,
   Plan,
@@ -44,7 +45,10 @@ export type TestJobs = {
   lock(body: unknown): { job: TestJob; answer: object };
   close(job: TestJob): object;
   status(job: TestJob): object;
-  charge(job: TestJob, call: { model: string; units: Pricing.Units; proofHash: Hex }): TestReceipt;
+  charge(
+    job: TestJob,
+    call: { model: string; units: Pricing.Units; proof: DpopProof.DpopProof },
+  ): TestReceipt;
   /** Seconds a token issued from now on lives. */
   tokenLifetimeSeconds: number;
 };
@@ -119,7 +123,7 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
         settlements: job.status === "settled" ? [settlementOf(job)] : [],
       };
     },
-    charge(job, { model, units, proofHash }) {
+    charge(job, { model, units, proof }) {
       const step = job.signedQuote.steps.find((candidate) => candidate.model === model);
       if (!step) throw new ProtocolError("model_not_allowed", { param: "model" });
       if (job.status !== "open") throw new ProtocolError("job_closed");
@@ -127,10 +131,11 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
       const costNano = Pricing.costNano(units, prices);
       if (job.spentNano + costNano > job.capability.maxSpendNano) throw new ProtocolError("credit_exhausted");
       job.spentNano += costNano;
+      const { jobId } = job.capability;
       const receipt: UsageReceipt.UsageReceipt = {
         ...units,
-        receiptId: random32(),
-        jobId: job.capability.jobId,
+        receiptId: UsageReceipt.receiptId({ gateway: testGatewayAddress, jobId, claims: proof.claims }),
+        jobId,
         capabilityHash: job.capabilityHash,
         gateway: testGatewayAddress,
         providerId: tariff.providerId,
@@ -139,7 +144,7 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
         tariffHash: Tariff.hash(tariff),
         requestHash: random32(),
         responseHash: random32(),
-        proofHash,
+        proofHash: proof.proofHash,
         countersigned: false,
         occurredAtMs: BigInt(Date.now()),
       };

@@ -106,6 +106,11 @@ export async function startTestGateway(
     return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   }
 
+  function keyOf(request: FastifyRequest): string | null {
+    const key = request.headers[Header.idempotencyKey];
+    return typeof key === "string" ? key : null;
+  }
+
   function note(request: FastifyRequest, proof: DpopProof.DpopProof | null, exporter: Buffer): void {
     const { method, headers, url: path } = request;
     seen.push({
@@ -133,6 +138,7 @@ export async function startTestGateway(
       nonce: (candidate) => candidate === nonce,
       exporter,
       bodyHash: DpopProof.bodyHash(bodyOf(request)),
+      idempotencyKey: keyOf(request),
       ...(usageAuth === undefined ? {} : { usageAuth }),
     });
     if (jtis.has(proof.claims.jti)) throw new ProtocolError("proof_replayed");
@@ -212,8 +218,7 @@ export async function startTestGateway(
         throw new ProtocolError("idempotency_conflict");
       const answer = known?.answer ?? answerOf(path, JSON.parse(body.toString()), gateway.echo);
       const { receiptId, costNano } =
-        known ??
-        jobs.charge(job, { model: answer.model, units: answer.units, proofHash: proof.proofHash }).receipt;
+        known ?? jobs.charge(job, { model: answer.model, units: answer.units, proof }).receipt;
       answered.set(key, { bodyHash: DpopProof.bodyHash(body), answer, receiptId, costNano });
       if (costNano > (proof.claims.maxCostNano ?? 0n)) throw new ProtocolError("over_max_cost");
       reply.header(Header.receiptId, receiptId).header(Header.dpopNonce, nonce);

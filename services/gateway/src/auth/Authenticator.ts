@@ -6,6 +6,7 @@ import type { Job } from "../jobs/Job.ts";
 import type { JobStore } from "../jobs/JobStore.ts";
 import { hexOf } from "../ledger/bytes.ts";
 import { exporterOf } from "./exporterOf.ts";
+import { idempotencyKeyOf } from "./idempotencyKeyOf.ts";
 import type { NonceIssuer } from "./NonceIssuer.ts";
 import { ProofMemory } from "./ProofMemory.ts";
 import { TokenVerifier } from "./TokenVerifier.ts";
@@ -127,6 +128,7 @@ export class Authenticator {
       nonce: (nonce) => this.#nonces.isFresh(nonce, nowSeconds()),
       exporter: binding === Capability.BINDING_EXPORTER ? this.#exporterOf(request) : null,
       ...(usageAuthToken === null ? {} : { usageAuth: usageAuthToken }),
+      idempotencyKey: idempotencyKeyOf(request),
       isReplayed: ({ proofHash }) => this.#proofs.has(proofHash),
       ...(Buffer.isBuffer(body) ? { bodyHash: () => DpopProof.bodyHash(body) } : {}),
     });

@@ -4,7 +4,10 @@ import type { Job } from "../jobs/Job.ts";
 
 /** A call with a hold: all that its receipt will need. */
 export type AdmittedCall = {
+  /** Of this attempt alone: a call that was released and is retried runs under another. */
   callId: Hex;
+  /** Of the call, whichever attempt of it is charged; `UsageReceipt.receiptId` of the caller's proof. */
+  receiptId: Hex;
   /** When its hold was taken; what the capability allows is judged by this time, however long the call runs. */
   heldAtMs: number;
   job: Job;

@@ -32,7 +32,7 @@ export class UsageReports {
   /** True when the report is genuine and about this call. */
   async isGenuine(signed: UsageReport.SignedUsageReport, call: AdmittedCall): Promise<boolean> {
     const subject = {
-      receiptId: call.callId,
+      receiptId: call.receiptId,
       jobId: call.job.jobId,
       providerId: call.providerId,
       modelHash: UsageReceipt.modelHash(call.model),
@@ -56,13 +56,14 @@ export class UsageReports {
 
   /** Stores a provider's report; the first one of a call stays. */
   async store(
+    callId: Hex,
     signed: UsageReport.SignedUsageReport,
     verdict: { isLate: boolean; agrees: boolean | null },
   ): Promise<void> {
     await this.#pool.query(
       "INSERT INTO usage_reports VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
       [
-        bytesOf(signed.report.receiptId),
+        bytesOf(callId),
         signed.report.providerId,
         JSON.stringify(UsageReport.toJson(signed)),
         verdict.isLate,
@@ -70,7 +71,7 @@ export class UsageReports {
         Date.now(),
       ],
     );
-    this.#arrivals.emit(signed.report.receiptId);
+    this.#arrivals.emit(callId);
   }
 
   async recordDisagreement(

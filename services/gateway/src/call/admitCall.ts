@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { Errors } from "@tac/protocol";
+import { Errors, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
 import { hexOf } from "../ledger/bytes.ts";
@@ -55,10 +55,13 @@ export async function admitCall(
   };
   const bound = boundOf(wanted, terms);
   const callId = hexOf(randomBytes(32));
+  const { gateway, jobId } = caller.usageAuth;
+  const receiptId = UsageReceipt.receiptId({ gateway, jobId, claims: caller.proof.claims });
   const requestHash = requestHashOf(request.bodyBytes);
   const outcome = await holds.hold({
     callId,
-    jobId: caller.job.jobId,
+    receiptId,
+    jobId,
     owner,
     kind: wanted.kind,
     model: wanted.model,
@@ -81,6 +84,7 @@ export async function admitCall(
     outputTokensPerChoice,
     call: {
       callId,
+      receiptId,
       heldAtMs: outcome.heldAtMs,
       job: caller.job,
       providerId: route.step.providerId,

@@ -13,7 +13,7 @@ export function answerHeaders(
   const headers: Record<string, string> = {
     "content-type": contentType,
     "cache-control": "no-store",
-    [Header.receiptId]: call.callId,
+    [Header.receiptId]: call.receiptId,
     [Header.provider]: call.providerId.toString(),
   };
   for (const name of passedOn) {

@@ -59,7 +59,13 @@ export async function chargeCall(deps: ChargeDeps, call: AdmittedCall, end: Call
   };
   const isCharged = await deps.feed.capture(
     { kind: "usage", body },
-    { receipt, receiptSignature, outcome: end.outcome, answer: end.answer(settled.costNano) },
+    {
+      callId: call.callId,
+      receipt,
+      receiptSignature,
+      outcome: end.outcome,
+      answer: end.answer(settled.costNano),
+    },
   );
   await recordDisagreement(deps, call, end.metered, reported, settled.units, settled);
   return { isCharged, costNano: isCharged ? settled.costNano : 0n };
@@ -75,7 +81,7 @@ async function genuineReport(
   const report = end.report ?? (waitMs === null ? null : await reports.find(callId, waitMs));
   if (report === null) return null;
   if (await reports.isGenuine(report, call)) return report;
-  logger.warn({ receiptId: call.callId, providerId: call.providerId }, "a usage report is not genuine");
+  logger.warn({ receiptId: call.receiptId, providerId: call.providerId }, "a usage report is not genuine");
   return null;
 }
 
@@ -86,7 +92,7 @@ function receiptOf(
   responseHash: Hex,
 ): UsageReceipt.UsageReceipt {
   return {
-    receiptId: call.callId,
+    receiptId: call.receiptId,
     jobId: call.job.jobId,
     capabilityHash: call.job.capabilityHash,
     gateway,
@@ -117,7 +123,7 @@ async function recordDisagreement(
   const sameCost = Pricing.costNano(other, call.prices) === Pricing.costNano(metered, call.prices);
   if (disagreement === "gateway_higher" && sameCost && !sameUnits(other, metered)) return;
   logger.warn(
-    { receiptId: call.callId, providerId: call.providerId, disagreement },
+    { receiptId: call.receiptId, providerId: call.providerId, disagreement },
     "the unit counts differ",
   );
   await reports.recordDisagreement(call, metered, other, settled, disagreement);

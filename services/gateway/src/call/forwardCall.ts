@@ -22,7 +22,7 @@ export async function forwardCall(
       accept: wanted.stream ? "text/event-stream" : "application/json",
       [Header.usageAuth]: call.usageAuthToken,
       [Header.callerProof]: call.proof,
-      [Header.receiptId]: call.callId,
+      [Header.receiptId]: call.receiptId,
       [Header.jobId]: call.job.jobId,
     },
     signal,

@@ -4,15 +4,13 @@ import { Errors } from "@tac/protocol";
 import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 
-export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,128}$/;
-
 /** What became of the first call of a key. `free`: it was released uncharged, so the key may run again. */
 export type FirstCall =
   | { outcome: "answered"; status: number; headers: Record<string, string>; body: Buffer }
   | { outcome: "free" };
 
 type Row = {
-  call_id: Buffer;
+  receipt_id: Buffer;
   request_hash: Buffer;
   state: string;
   status: number | null;
@@ -47,7 +45,7 @@ export async function firstCallOf(
 
 async function read(pool: Pool, jobId: Hex, idempotencyKey: string): Promise<Row | null> {
   const { rows } = await pool.query<Row>(
-    `SELECT k.call_id, k.request_hash, c.state, a.status, a.headers, a.body
+    `SELECT c.receipt_id, k.request_hash, c.state, a.status, a.headers, a.body
        FROM idempotency_keys k JOIN calls c USING (call_id) LEFT JOIN answers a USING (call_id)
       WHERE k.job_id = $1 AND k.idempotency_key = $2`,
     [bytesOf(jobId), idempotencyKey],
@@ -58,7 +56,7 @@ async function read(pool: Pool, jobId: Hex, idempotencyKey: string): Promise<Row
 function answerOf(row: Row): FirstCall {
   if (row.status === null || row.headers === null || row.body === null) {
     throw Errors.fromCode("idempotency_conflict", {
-      detail: `The first answer was not kept; its receipt is ${hexOf(row.call_id)}.`,
+      detail: `The first answer was not kept; its receipt is ${hexOf(row.receipt_id)}.`,
     });
   }
   return { outcome: "answered", status: row.status, headers: row.headers, body: row.body };

@@ -19,6 +19,7 @@ export type Recovered = { released: number; captured: number };
 
 type Row = {
   call_id: Buffer;
+  receipt_id: Buffer;
   job_id: Buffer;
   state: "held" | "delivered";
   provider_id: bigint;
@@ -83,6 +84,7 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
     deps,
     {
       callId,
+      receiptId: hexOf(row.receipt_id),
       heldAtMs: Number(row.held_at_ms),
       job,
       providerId: Number(row.provider_id),

@@ -18,16 +18,20 @@ export async function takeReport(
 ): Promise<ReportVerdict> {
   const { report } = signed;
   const { rows } = await pool.query<{
+    call_id: Buffer;
     job_id: Buffer;
     provider_id: bigint;
     model: string;
     state: string;
     metered_units: unknown;
-  }>("SELECT job_id, provider_id, model, state, metered_units FROM calls WHERE call_id = $1", [
-    bytesOf(report.receiptId),
-  ]);
+  }>(
+    `SELECT call_id, job_id, provider_id, model, state, metered_units FROM calls
+      WHERE receipt_id = $1 ORDER BY held_at_ms DESC LIMIT 1`,
+    [bytesOf(report.receiptId)],
+  );
   const call = rows[0];
   if (call === undefined) throw Errors.fromCode("unknown_receipt");
+  const callId = hexOf(call.call_id);
   const subject = {
     receiptId: report.receiptId,
     jobId: hexOf(call.job_id),
@@ -44,7 +48,7 @@ export async function takeReport(
     throw Errors.fromCode("invalid_signature", { param: "signature" });
   const isRunning = call.state === "held" || call.state === "delivered";
   if (isRunning) {
-    await reports.store(signed, { isLate: false, agrees: null });
+    await reports.store(callId, signed, { isLate: false, agrees: null });
     return { late: false, agrees: null };
   }
   const charged =
@@ -53,9 +57,9 @@ export async function takeReport(
       : Pricing.ZERO_UNITS;
   const reported = UsageReport.units(report);
   const agrees = sameUnits(charged, reported);
-  await reports.store(signed, { isLate: true, agrees });
+  await reports.store(callId, signed, { isLate: true, agrees });
   if (!agrees) {
-    const about = { callId: report.receiptId, providerId: report.providerId };
+    const about = { callId, providerId: report.providerId };
     await reports.recordDisagreement(about, charged, reported, charged, "late");
   }
   return { late: true, agrees };

@@ -82,7 +82,7 @@ export class FeedWriter {
         for (const { settle } of open) settle(true);
         return;
       }
-      const ended = open.filter(({ capture }) => capture.receipt.receiptId === gone);
+      const ended = open.filter(({ capture }) => capture.callId === gone);
       if (ended.length === 0) throw new Error("The store refused a call that was not in the batch");
       for (const { settle } of ended) settle(false);
       open = open.filter((task) => !ended.includes(task));

@@ -50,7 +50,7 @@ async function checkRoot(pool: Pool, { header }: CommittedBatch, receiptIds: rea
   }
   if (receiptIds.length !== header.receiptCount || receiptIds.length === 0) return;
   const { rows } = await pool.query<{ receipt: unknown }>(
-    "SELECT receipt FROM calls WHERE call_id = ANY($1) AND state = 'captured' ORDER BY call_id",
+    "SELECT receipt FROM calls WHERE receipt_id = ANY($1) AND state = 'captured' ORDER BY receipt_id",
     [receiptIds.map(bytesOf)],
   );
   if (rows.length !== header.receiptCount) return;
@@ -77,7 +77,7 @@ async function mark(pool: Pool, committed: CommittedBatch, notice: BatchNotice):
     ]);
     const { rowCount } = await transaction.query(
       `UPDATE calls SET batch_hash = $1
-        WHERE call_id = ANY($2) AND state = 'captured' AND (batch_hash IS NULL OR batch_hash = $1)
+        WHERE receipt_id = ANY($2) AND state = 'captured' AND (batch_hash IS NULL OR batch_hash = $1)
           AND job_id = ANY($3)`,
       [batchHash, notice.receiptIds.map(bytesOf), committed.jobIds.map(bytesOf)],
     );

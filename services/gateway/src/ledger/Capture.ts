@@ -15,6 +15,7 @@ export type StoredAnswer = { status: number; headers: Record<string, string>; bo
 
 /** A call that ends with a charge. `receipt.costNano` is charged, the rest of the hold goes back. */
 export type Capture = {
+  callId: Hex;
   receipt: UsageReceipt.UsageReceipt;
   receiptSignature: Hex;
   outcome: CaptureOutcome;
@@ -22,9 +23,9 @@ export type Capture = {
 };
 
 /** The row as `capture_calls` reads it. */
-export function toRow({ receipt, receiptSignature, outcome, answer }: Capture) {
+export function toRow({ callId, receipt, receiptSignature, outcome, answer }: Capture) {
   return {
-    call_id: jsonBytes(receipt.receiptId),
+    call_id: jsonBytes(callId),
     cost_nano: receipt.costNano.toString(),
     metered_units: Pricing.unitsToJson(UsageReceipt.units(receipt)),
     response_hash: jsonBytes(receipt.responseHash),

@@ -5,6 +5,7 @@ import { jsonBytes } from "./bytes.ts";
 /** A call that asks for its hold. Amounts in nanocredits. */
 export type WantedHold = {
   callId: Hex;
+  receiptId: Hex;
   jobId: Hex;
   owner: string;
   kind: Tariff.Kind;
@@ -41,6 +42,7 @@ export type HoldOutcome = { outcome: "held"; holdNano: bigint; heldAtMs: number 
 export function toRow(hold: WantedHold) {
   return {
     call_id: jsonBytes(hold.callId),
+    receipt_id: jsonBytes(hold.receiptId),
     owner: hold.owner,
     kind: hold.kind,
     model: hold.model,

@@ -2,8 +2,8 @@ import { Readable } from "node:stream";
 import { Errors, Header, Tariff, Wire } from "@tac/protocol";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { idempotencyKeyOf } from "../auth/idempotencyKeyOf.ts";
 import type { CallAnswer } from "../call/CallService.ts";
-import { IDEMPOTENCY_KEY_PATTERN } from "../call/idempotency.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../call/json.ts";
 import { readWanted, type WantedCall } from "../call/wanted.ts";
 import type { Deps } from "../deps.ts";
@@ -117,17 +117,6 @@ function endUnread(events: Readable, brokenOff: AbortSignal): void {
   };
   if (brokenOff.aborted) end();
   else brokenOff.addEventListener("abort", end, { once: true });
-}
-
-function idempotencyKeyOf(request: FastifyRequest): string | null {
-  const values = request.raw.headersDistinct[Header.idempotencyKey];
-  if (values === undefined) return null;
-  const [key] = values;
-  if (values.length === 1 && key !== undefined && IDEMPOTENCY_KEY_PATTERN.test(key)) return key;
-  throw Errors.fromCode("invalid_request", {
-    param: Header.idempotencyKey,
-    detail: "An Idempotency-Key has 1 to 128 printable ASCII characters without blanks.",
-  });
 }
 
 /** OpenAI bodies have no place for a provider, so a caller who cares names it in the header. */

@@ -28,7 +28,7 @@ export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: 
     const { rows } = await pool.query<Row>(
       `SELECT c.job_id, c.receipt, c.receipt_signature, c.outcome, b.*
          FROM calls c LEFT JOIN batches b USING (batch_hash)
-        WHERE c.call_id = $1 AND c.job_id = $2 AND c.state = 'captured'`,
+        WHERE c.receipt_id = $1 AND c.job_id = $2 AND c.state = 'captured'`,
       [bytesOf(receiptId), bytesOf(caller.job.jobId)],
     );
     const row = rows[0];

@@ -77,7 +77,8 @@ export class TestCaller {
     return this;
   }
 
-  proofFor({ method = "POST", path, body, rawBody, token, maxCostNano, claims }: Sent): string {
+  proofFor({ method = "POST", path, body, rawBody, token, maxCostNano, headers, claims }: Sent): string {
+    const idempotencyKey = headers?.[Header.idempotencyKey];
     const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
     return DpopProof.create(
       {
@@ -89,6 +90,7 @@ export class TestCaller {
         ...(token == null ? {} : { usageAuth: token }),
         ...(payload === undefined ? {} : { body: payload }),
         ...(maxCostNano == null ? {} : { maxCostNano }),
+        ...(typeof idempotencyKey === "string" ? { idempotencyKey } : {}),
         ...claims,
       },
       this.holder.privateKey,

@@ -6,6 +6,7 @@ export type RejectionCode =
   | "receipt_gateway"
   | "receipt_signature"
   | "receipt_time"
+  | "receipt_id"
   | "unknown_job"
   | "job_already_open"
   | "capability_job_id"

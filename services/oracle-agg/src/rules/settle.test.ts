@@ -127,10 +127,12 @@ describe("a revoked capability", () => {
 });
 
 describe("what was accepted before", () => {
-  test("a receipt id counts once, in this batch and in earlier ones", () => {
+  test("one call counts once, whatever proofs there are of it, in this batch and in earlier ones", () => {
     const { gateway, job } = gatewayWith();
-    const first = call(job);
-    const again = call(job, { receipt: { receiptId: first.receipt.receiptId } });
+    const retried = { proof: { idempotencyKey: "one-call" } };
+    const first = call(job, retried);
+    const again = call(job, retried);
+    expect(again.receipt.proofHash).not.toBe(first.receipt.proofHash);
     const bodies = [opening(job), usage(first), usage(again)];
     const { accepted, refused } = settleFeed(gateway, bodies, orderlyFacts(gateway, [job]));
     expect(accepted).toHaveLength(1);
@@ -154,7 +156,10 @@ describe("what was accepted before", () => {
     expect(accepted.map(({ receipt }) => receipt.receiptId)).toEqual([first.receipt.receiptId]);
     expect(refused.map(({ code }) => code)).toEqual(["proof_reused"]);
     const known = orderlyFacts(gateway, [job], { knownProofHashes: new Set([first.receipt.proofHash]) });
-    expect(settleFeed(gateway, bodies, known).accepted).toHaveLength(0);
+    expect(settleFeed(gateway, bodies, known).refused.map(({ code }) => code)).toEqual([
+      "proof_reused",
+      "proof_reused",
+    ]);
   });
 
   test("a lock for exactly k calls admits exactly k", () => {

@@ -193,10 +193,10 @@ class Tally {
       return refuse("job_closed", "The job was closed before.");
     if (event.kind !== "usage") return null;
     const { receiptId, proofHash, costNano } = event.receipt;
-    if (this.#receiptIds.has(receiptId) || this.#facts.knownReceiptIds.has(receiptId))
-      return refuse("duplicate_receipt", "A receipt of this id was accepted before.");
     if (this.#proofHashes.has(proofHash) || this.#facts.knownProofHashes.has(proofHash))
       return refuse("proof_reused", "The proof already backs another receipt.");
+    if (this.#receiptIds.has(receiptId) || this.#facts.knownReceiptIds.has(receiptId))
+      return refuse("duplicate_receipt", "The call was accepted before, with another proof of it.");
     const maxSpendNano = this.#facts.jobs.get(jobKey(event.gateway, event.jobId))?.lock.maxSpendNano ?? 0n;
     if (this.#spent(event) + costNano > maxSpendNano)
       return refuse("over_lock", "The job's receipts would exceed its lock.");

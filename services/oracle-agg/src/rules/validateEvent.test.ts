@@ -86,6 +86,7 @@ describe("a usage event", () => {
     ["proof_time", { proof: { nowSeconds: seconds(-3_700) } }],
     ["proof_time", { proof: { nowSeconds: seconds(120) } }],
     ["proof_hash", { receipt: { proofHash: hex32() } }],
+    ["receipt_id", { receipt: { receiptId: hex32() } }],
     ["over_max_cost", { proof: { maxCostNano: 19_999n } }],
     ["countersignature_missing", { receipt: { countersigned: true } }],
     ["countersignature_mismatch", { report: { outputTokens: 4n } }],
@@ -116,6 +117,26 @@ describe("a usage event", () => {
     const elsewhere = openJob(account());
     const foreign = call(job, { usageAuth: elsewhere.usageAuth });
     expect(lastCode(gateway, opening(job), usage(foreign))).toBe("token_invalid");
+  });
+
+  test("with the receipt id of another call, another job or another gateway is refused", () => {
+    const gateway = new TestGateway();
+    const [job, otherJob, elsewhere] = [gateway.account, gateway.account, account()].map((own) =>
+      openJob(own),
+    );
+    if (!job || !otherJob || !elsewhere) throw new Error("three jobs were opened");
+    const proof = { idempotencyKey: "the same" };
+    const ids = [
+      call(job, { proof: { idempotencyKey: "another" } }),
+      call(job),
+      call(otherJob, { proof }),
+      call({ ...job, gateway: elsewhere.gateway }, { proof }),
+    ].map(({ receipt }) => receipt.receiptId);
+    for (const receiptId of ids)
+      expect(lastCode(gateway, opening(job), usage(call(job, { proof, receipt: { receiptId } })))).toBe(
+        "receipt_id",
+      );
+    expect(lastCode(gateway, opening(job), usage(call(job, { proof })))).toBe("ok");
   });
 
   test("with a proof whose signature is another's is refused", () => {

@@ -95,6 +95,9 @@ const callerRefusal = (
   if (claims.bodyHash !== Wire.toBase64url(Wire.fromHex(receipt.requestHash, 32)))
     return refuse("proof_body", "The caller signed another request body.");
   if (caller.proofHash !== receipt.proofHash) return refuse("proof_hash", "The receipt names another proof.");
+  const { gateway, jobId } = receipt;
+  if (UsageReceipt.receiptId({ gateway, jobId, claims }) !== receipt.receiptId)
+    return refuse("receipt_id", "The receipt's id is not that of the call the caller signed.");
   if (claims.maxCostNano === undefined || claims.maxCostNano < receipt.costNano)
     return refuse("over_max_cost", "The call costs more than the caller signed.");
   if (!token.providers.includes(receipt.providerId))

@@ -7,6 +7,7 @@ import {
   HolderKey,
   type Plan,
   Pricing,
+  ProtocolError,
   Quote,
   Tariff,
   UsageAuth,
@@ -265,7 +266,7 @@ export const call = (job: TestJob, choices: CallChoices = {}): FeedEvent.Usage =
     requests: 1n,
   };
   const receipt: UsageReceipt.UsageReceipt = {
-    receiptId: hex32(),
+    receiptId: receiptIdOf(proof, job),
     jobId: job.capability.jobId,
     capabilityHash: job.capabilityHash,
     gateway: job.gateway.address,
@@ -306,6 +307,17 @@ export const call = (job: TestJob, choices: CallChoices = {}): FeedEvent.Usage =
         ? null
         : UsageReport.sign(report, domains.usageReceipts, signer.privateKey),
   };
+};
+
+/** A proof that cannot be read has no call; its receipt gets an id that no call has. */
+const receiptIdOf = (proof: string, { gateway, capability }: TestJob): Hex => {
+  const call = { gateway: gateway.address, jobId: capability.jobId };
+  try {
+    return UsageReceipt.receiptId({ ...call, claims: DpopProof.parse(proof).claims });
+  } catch (error) {
+    if (error instanceof ProtocolError) return hex32();
+    throw error;
+  }
 };
 
 export const closeJob = (job: TestJob, proof: Partial<DpopProof.CreateInput> = {}): FeedEvent.JobClosed => ({
