@@ -123,6 +123,18 @@ bench: contracts ## latency, capacity and cost beside other gateways: `make benc
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(PROBES),--probes $(PROBES)) $(if $(PROFILE),--profile) $(if $(OUT),--out $(OUT))
 
+.PHONY: overspend
+overspend: contracts ## try to overspend: bursts, duplicates, kills, moved clocks; fails on a nanocredit too many
+	$(NODE_TS) scripts/overspend/main.ts
+
+.PHONY: attacks
+attacks: contracts ## attack a running stack with stolen and forged tokens and proofs, and print a table
+	$(NODE_TS) scripts/attacks/main.ts
+
+.PHONY: load
+load: contracts ## a soak of the running stack, and an audit of its books: `make load MINUTES=10 RATE=100`
+	$(NODE_TS) scripts/load/main.ts $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(JOBS),--jobs $(JOBS))
+
 .PHONY: clean
 clean: ## remove what was built, not what was downloaded
 	rm -rf contracts/out/forge contracts/cache .local

@@ -50,8 +50,11 @@ type Row = {
   receipts_nano: string;
 };
 
+/** Only the database of a stack is looked at. */
+type Books = Pick<Stack, "databaseUrl">;
+
 export const withDatabase = async <Result>(
-  stack: Stack,
+  stack: Books,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> => {
   const client = new pg.Client(stack.databaseUrl("gateway"));
@@ -63,7 +66,7 @@ export const withDatabase = async <Result>(
   }
 };
 
-export const auditJob = (stack: Stack, jobId: Hex): Promise<JobAudit> =>
+export const auditJob = (stack: Books, jobId: Hex): Promise<JobAudit> =>
   withDatabase(stack, async (client) => {
     const { rows } = await client.query<Row>(query, [Buffer.from(jobId.slice(2), "hex"), jobId]);
     const [row] = rows;
@@ -86,7 +89,7 @@ export const auditJob = (stack: Stack, jobId: Hex): Promise<JobAudit> =>
 const RECOVERY_MS = 120_000;
 
 /** Waits until no call of the job runs any more: crashed replicas' calls are ended by those that are left. */
-export const auditAtRest = async (stack: Stack, jobId: Hex): Promise<JobAudit> => {
+export const auditAtRest = async (stack: Books, jobId: Hex): Promise<JobAudit> => {
   for (const deadline = Date.now() + RECOVERY_MS; ; await sleep(500)) {
     const audit = await auditJob(stack, jobId);
     if ((audit.running === 0 && audit.heldNano === 0n) || Date.now() > deadline) return audit;

@@ -1,8 +1,12 @@
+import type { Hex } from "viem";
+
 /** A way to make one call. */
 export type Sender = {
-  /** Makes a call and reads its whole answer; gives the HTTP status. Throws what the network threw. */
-  send: (index: number) => Promise<number>;
-  /** Opens a stream and reads it until `signal` aborts; settles with the status once the first bytes are there. */
+  /** The jobs that pay for the calls; none where nothing is paid. */
+  jobIds: readonly Hex[];
+  /** Makes a call and reads its whole answer; gives its status, and its error code if it has one: "402 credit_exhausted". */
+  send: (index: number) => Promise<string>;
+  /** Opens a stream and reads it until `signal` aborts; settles with the status when the first bytes are there. */
   stream: (index: number, signal: AbortSignal) => Promise<number>;
   close: () => Promise<void>;
 };

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Readable } from "node:stream";
 import { Deployment, Header, HolderKey } from "@tac/protocol";
 import {
   createConnectionPool,
@@ -58,15 +57,20 @@ export const createGatewaySender = async (target: GatewayTarget): Promise<Sender
     } as const;
   };
   return {
-    send: async (index) => (await calls.call(proven(index, target.call))).status,
+    jobIds: jobs.map(({ jobId }) => jobId),
+    send: async (index) => outcomeOf(await calls.call(proven(index, target.call))),
     stream: async (index, signal) => {
       const { status, body } = await streams.call({ ...proven(index, target.stream), signal });
-      if (Buffer.isBuffer(body))
-        throw new Error(`The stream was answered ${status}: ${body.toString("utf8")}`);
-      return readUntilAborted(body as Readable, status);
+      return Buffer.isBuffer(body) ? status : readUntilAborted(body, status);
     },
     close: async () => {
       await Promise.all([calls.pool.close(), streams.pool.close()]);
     },
   };
+};
+
+const outcomeOf = ({ status, body }: { status: number; body: unknown }): string => {
+  if (status < 400 || !Buffer.isBuffer(body)) return String(status);
+  const { error }: { error?: { code?: string } } = JSON.parse(body.toString("utf8"));
+  return `${status} ${error?.code ?? ""}`.trim();
 };

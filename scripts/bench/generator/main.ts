@@ -21,11 +21,9 @@ const obey = async (command: Command): Promise<unknown> => {
   switch (command.do) {
     case "open": {
       const { target } = command;
-      senders.set(
-        command.name,
-        target.kind === "plain" ? createPlainSender(target) : await createGatewaySender(target),
-      );
-      return null;
+      const sender = target.kind === "plain" ? createPlainSender(target) : await createGatewaySender(target);
+      senders.set(command.name, sender);
+      return sender.jobIds;
     }
     case "run":
       return runRound(senderOf(command.name), command.plan, {
@@ -33,9 +31,10 @@ const obey = async (command: Command): Promise<unknown> => {
         measured: () => tell({ mark: "measured" }),
       });
     case "streams":
-      return openStreams(senderOf(command.name), command.counts, (opened) =>
-        tell({ mark: "opened", opened }),
+      await openStreams(senderOf(command.name), command.counts, (streams) =>
+        tell({ mark: "opened", streams }),
       );
+      return null;
     case "close":
       await Promise.all([...senders.values()].map((sender) => sender.close()));
       return null;

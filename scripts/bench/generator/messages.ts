@@ -1,3 +1,4 @@
+import type { OpenStreams } from "./openStreams.ts";
 import type { RoundPlan } from "./Round.ts";
 import type { Target } from "./Target.ts";
 
@@ -11,6 +12,6 @@ export type Command =
 /** Marks come while it works; the result, or an error, ends the command. */
 export type Answer =
   | { mark: "measuring" | "measured" }
-  | { mark: "opened"; opened: number }
+  | { mark: "opened"; streams: OpenStreams }
   | { result: unknown }
   | { error: string };

@@ -8,10 +8,11 @@ export const createPlainSender = ({ origin, call, stream }: PlainTarget): Sender
   const pool = new Pool(origin, { connections: MAX_CONNECTIONS, pipelining: 1 });
   const streams = new Pool(origin, { connections: MAX_STREAMS, pipelining: 1 });
   return {
+    jobIds: [],
     send: async () => {
       const { statusCode, body } = await pool.request({ method: "POST", ...call });
       await body.arrayBuffer();
-      return statusCode;
+      return String(statusCode);
     },
     stream: async (_index, signal) => {
       const { statusCode, body } = await streams.request({ method: "POST", ...stream, signal });

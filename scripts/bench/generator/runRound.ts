@@ -32,7 +32,7 @@ export const runRound = async (sender: Sender, plan: RoundPlan, marks: Marks): P
     const dueMs = (index * intervalNs) / 1e6;
     const counted = index - warmUpCount;
     if (counted >= 0) lagsMs[counted] = sinceStartMs() - dueMs;
-    const outcome = await sender.send(index).then(String, (error: Error) => error.name);
+    const outcome = await sender.send(index).catch((error: Error) => error.name);
     if (counted < 0) return;
     if (outcome.startsWith("2")) latenciesMs[counted] = sinceStartMs() - dueMs;
     else failures[outcome] = (failures[outcome] ?? 0) + 1;

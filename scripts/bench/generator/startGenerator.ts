@@ -1,16 +1,19 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
+import type { Hex } from "viem";
 import type { Answer, Command } from "./messages.ts";
+import type { OpenStreams } from "./openStreams.ts";
 import type { Round, RoundPlan } from "./Round.ts";
 import type { Target } from "./Target.ts";
 
 /** The load generator's process, as the bench talks to it. */
 export type Generator = {
-  open: (name: string, target: Target) => Promise<void>;
+  /** Gives the jobs that were locked for it. */
+  open: (name: string, target: Target) => Promise<readonly Hex[]>;
   /** `mark` is called when the counted part begins, and when the last of it was answered. */
   run: (name: string, plan: RoundPlan, mark: () => void) => Promise<Round>;
-  /** Opens so many streams, one count after the other; `opened` hears how many are open. */
-  streams: (name: string, counts: readonly number[], opened: (open: number) => void) => Promise<number>;
+  /** Opens so many streams, one count after the other; `opened` hears how they stand. */
+  streams: (name: string, counts: readonly number[], opened: (streams: OpenStreams) => void) => Promise<void>;
   close: () => Promise<void>;
 };
 
@@ -45,14 +48,13 @@ export const startGenerator = (): Generator => {
   const silent = (): void => undefined;
 
   return {
-    open: async (name, target) => {
-      await tell({ do: "open", name, target }, silent);
-    },
+    open: (name, target) => tell<readonly Hex[]>({ do: "open", name, target }, silent),
     run: (name, plan, mark) => tell<Round>({ do: "run", name, plan }, mark),
-    streams: (name, counts, opened) =>
-      tell<number>({ do: "streams", name, counts }, (answer) => {
-        if (answer.mark === "opened" && "opened" in answer) opened(answer.opened);
-      }),
+    streams: async (name, counts, opened) => {
+      await tell({ do: "streams", name, counts }, (answer) => {
+        if ("streams" in answer) opened(answer.streams);
+      });
+    },
     close: async () => {
       await tell({ do: "close" }, silent);
       process.off("exit", kill);

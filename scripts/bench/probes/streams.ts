@@ -1,3 +1,4 @@
+import type { OpenStreams } from "../generator/openStreams.ts";
 import type { Generator } from "../generator/startGenerator.ts";
 import { usageOf } from "../measure/processTree.ts";
 import type { SubjectName } from "../settings.ts";
@@ -8,7 +9,7 @@ export type StreamsMeasure = {
   subject: SubjectName;
   idleBytes: number;
   /** `open` is what was really open, `wanted` what was asked for. */
-  points: { wanted: number; open: number; residentBytes: number }[];
+  points: (OpenStreams & { wanted: number; residentBytes: number })[];
 };
 
 const counts = [100, 1_000];
@@ -20,8 +21,9 @@ export const probeStreams = async (
 ): Promise<StreamsMeasure> => {
   const idleBytes = usageOf(pids).residentBytes;
   const points: StreamsMeasure["points"] = [];
-  await generator.streams(name, counts, (open) => {
-    points.push({ wanted: counts[points.length] ?? 0, open, residentBytes: usageOf(pids).residentBytes });
+  await generator.streams(name, counts, (streams) => {
+    const wanted = counts[points.length] ?? 0;
+    points.push({ ...streams, wanted, residentBytes: usageOf(pids).residentBytes });
   });
   return { subject: name, idleBytes, points };
 };

@@ -61,6 +61,7 @@ const streamsSection = (streams: NonNullable<Results["streams"]>): string =>
         "idle",
         ...(streams[0]?.points ?? []).map(({ wanted }) => `${wanted} wanted`),
         "KiB a stream",
+        "not open, because",
       ],
       streams.map(({ subject, idleBytes, points }) => {
         const last = points.at(-1);
@@ -70,6 +71,9 @@ const streamsSection = (streams: NonNullable<Results["streams"]>): string =>
           mib(idleBytes),
           ...points.map(({ open, residentBytes }) => `${mib(residentBytes)} (${open})`),
           us(perStream),
+          Object.entries(last?.failures ?? {})
+            .map(([why, count]) => `${why} (${count})`)
+            .join(", "),
         ];
       }),
     ),

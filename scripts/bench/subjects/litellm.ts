@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "@tac/kit/testing";
 import type { BenchStack } from "../benchStack.ts";
 import { benchDir } from "../settings.ts";
 import type { Subject } from "./Subject.ts";
-import { bearer, shots } from "./shots.ts";
+import { bearer, shots, slowHeaders } from "./shots.ts";
 import { type Peers, startPeer } from "./startPeer.ts";
 
 const dir = join(benchDir, "litellm");
@@ -42,20 +43,23 @@ const versionOf = (): string =>
     { encoding: "utf8" },
   ).trim();
 
+/** LiteLLM keeps a body's metadata for itself, so its slow stream is a model of its own. */
+const slowModel = "sim-chat-slow";
+
+const modelOf = ({ origin, apiKey }: BenchStack["provider"]) => ({
+  model: "openai/sim-chat-small",
+  api_base: `${origin}/v1`,
+  api_key: apiKey,
+  input_cost_per_token: 1.5e-7,
+  output_cost_per_token: 6e-7,
+});
+
 /** JSON is YAML. The budget is kept in the process, as LiteLLM does without Redis and without its database. */
 const configOf = ({ provider }: BenchStack, hasBudget: boolean): string =>
   JSON.stringify({
     model_list: [
-      {
-        model_name: "sim-chat-small",
-        litellm_params: {
-          model: "openai/sim-chat-small",
-          api_base: `${provider.origin}/v1`,
-          api_key: provider.apiKey,
-          input_cost_per_token: 1.5e-7,
-          output_cost_per_token: 6e-7,
-        },
-      },
+      { model_name: "sim-chat-small", litellm_params: modelOf(provider) },
+      { model_name: slowModel, litellm_params: { ...modelOf(provider), extra_headers: slowHeaders } },
     ],
     litellm_settings: { telemetry: false },
     ...(hasBudget
@@ -73,6 +77,7 @@ const startLitellm =
     install();
     const port = await freePort();
     const origin = `http://127.0.0.1:${port}`;
+    const masterKey = `sk-${randomBytes(24).toString("hex")}`;
     const configFile = join(dir, `${name}.yaml`);
     writeFileSync(configFile, configOf(stack, name === "litellm-budget"));
     const pid = await startPeer(
@@ -81,7 +86,12 @@ const startLitellm =
         name,
         command: join(venv, "bin", "litellm"),
         args: ["--config", configFile, "--host", "127.0.0.1", "--port", String(port), "--num_workers", "1"],
-        env: { LITELLM_LOG: "ERROR", LITELLM_LOCAL_MODEL_COST_MAP: "True", NO_DOCS: "True" },
+        env: {
+          LITELLM_MASTER_KEY: masterKey,
+          LITELLM_LOG: "ERROR",
+          LITELLM_LOCAL_MODEL_COST_MAP: "True",
+          NO_DOCS: "True",
+        },
         cwd: dir,
       },
       `${origin}/health/liveliness`,
@@ -92,13 +102,13 @@ const startLitellm =
       does,
       pids: [pid],
       usesPostgres: false,
-      target: { kind: "plain", origin, ...shots(bearer("unused")) },
+      target: { kind: "plain", origin, ...shots(bearer(masterKey), slowModel) },
     };
   };
 
 export const startPlainLitellm = startLitellm(
   "litellm",
-  "one worker translates and passes on; plain HTTP, no proof, no budget, no database",
+  "one worker checks one key for all, translates and passes on; plain HTTP, no proof, no budget, no database",
 );
 export const startBudgetLitellm = startLitellm(
   "litellm-budget",

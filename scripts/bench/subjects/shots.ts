@@ -12,7 +12,7 @@ const messages = [
 ];
 
 /** Seconds pass between two tokens of a stream, so that it stays open while its memory is looked at. */
-const SLOW_TOKEN_MS = 2_000;
+export const slowHeaders = { "x-sim-token-latency-ms": "2000", "x-sim-output-tokens": "60" };
 
 const shot = (headers: Record<string, string>, body: object): Shot => ({
   path,
@@ -21,14 +21,17 @@ const shot = (headers: Record<string, string>, body: object): Shot => ({
 });
 
 /** A short chat call with sixteen tokens of answer, and a stream that goes on for minutes. */
-export const shots = (headers: Record<string, string>): { call: Shot; stream: Shot } => ({
+export const shots = (
+  headers: Record<string, string>,
+  streamModel = model,
+): { call: Shot; stream: Shot } => ({
   call: shot(headers, { model, max_tokens: 16, messages }),
   stream: shot(headers, {
-    model,
+    model: streamModel,
     max_tokens: 60,
     messages,
     stream: true,
-    metadata: { "x-sim-token-latency-ms": String(SLOW_TOKEN_MS), "x-sim-output-tokens": "60" },
+    metadata: slowHeaders,
   }),
 });
 
