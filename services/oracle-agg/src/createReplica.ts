@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createPool, ensureDatabase, type Logger, migrate, type Pool } from "@tac/kit";
+import { createPool, ensureDatabase, type Logger, migrate, type Pool, type TlsSource } from "@tac/kit";
 import { Deployment, Wire } from "@tac/protocol";
 import type { ChainPort } from "./chain/ChainPort.ts";
 import { FeedPuller } from "./feed/FeedPuller.ts";
@@ -9,13 +9,16 @@ import { createTariffSource, type TariffSource } from "./feed/TariffSource.ts";
 import type { AggregatorSet } from "./keys/AggregatorSet.ts";
 import type { KeyShare } from "./keys/KeyShare.ts";
 import type { NodeKey } from "./keys/NodeKey.ts";
+import { openPeerDispatcher } from "./peers/openPeerDispatcher.ts";
 import { createPeerPort } from "./peers/PeerPort.ts";
 import type { Context } from "./replica/Context.ts";
 import type { ReplicaMetrics } from "./replica/ReplicaMetrics.ts";
+import { createCrypto } from "./replica/signatures.ts";
 import { type Cadence, DEFAULT_CADENCE, type Replica, startReplica } from "./replica.ts";
 import { BatchStore } from "./store/BatchStore.ts";
 import { DeliveryStore } from "./store/DeliveryStore.ts";
 import { FeedStore } from "./store/FeedStore.ts";
+import { VoteStore } from "./store/VoteStore.ts";
 
 export type ReplicaOptions = {
   replica: number;
@@ -33,6 +36,8 @@ export type ReplicaOptions = {
   tariffs: string | TariffSource;
   logger: Logger;
   metrics: ReplicaMetrics;
+  /** Shown to, and trusted of, the other replicas; absent or null: plain HTTP. */
+  tls?: TlsSource | null;
   cadence?: Cadence;
 };
 
@@ -50,6 +55,10 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
     url: databaseUrl,
     onIdleError: (error) => logger.warn({ err: error }, "idle database connection lost"),
   });
+  const { tls = null } = options;
+  const dispatchers = new Map(
+    tls === null ? [] : set.replicas.map((entry) => [entry.id, openPeerDispatcher(entry, tls)] as const),
+  );
   try {
     await migrate(pool, MIGRATIONS);
     const feeds = new FeedStore(pool);
@@ -66,6 +75,8 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       chain: options.chain,
       feeds,
       batches: new BatchStore(pool),
+      votes: new VoteStore(pool),
+      crypto: createCrypto({ set, nodeKey, key: options.key, domains }),
       deliveries: new DeliveryStore(pool),
       gateways,
       pullers: gateways.map(
@@ -81,7 +92,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       ),
       peers: set.replicas
         .filter(({ id }) => id !== replica)
-        .map(({ id, url }) => createPeerPort(id, url, set.laneId, identity)),
+        .map(({ id, url }) => createPeerPort(id, url, set.laneId, identity, dispatchers.get(id))),
       windowMs: BigInt(options.windowMs),
       leaderTimeoutMs: BigInt(options.leaderTimeoutMs),
       nowMs: () => BigInt(Date.now()),
@@ -94,10 +105,13 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       stop: async () => {
         await running.stop();
         await Promise.all(gateways.map((gateway) => gateway.close()));
+        await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
         await pool.end();
       },
     };
   } catch (error) {
+    await Promise.all(gateways.map((gateway) => gateway.close()));
+    await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
     await pool.end();
     throw error;
   }

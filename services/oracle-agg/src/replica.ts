@@ -1,28 +1,30 @@
+import type { Rules } from "./protocol/State.ts";
 import { Builder } from "./replica/Builder.ts";
 import { ChainFollower } from "./replica/ChainFollower.ts";
+import { Checker } from "./replica/Checker.ts";
 import { Committer } from "./replica/Committer.ts";
 import type { Context } from "./replica/Context.ts";
 import { Deliverer } from "./replica/Deliverer.ts";
-import { Leader } from "./replica/Leader.ts";
+import { Driver } from "./replica/Driver.ts";
 import { type Loop, startLoop } from "./replica/loop.ts";
-import { Signer } from "./replica/Signer.ts";
+import { Submitter } from "./replica/Submitter.ts";
 
 export type Replica = {
   context: Context;
-  signer: Signer;
+  driver: Driver;
   follower: ChainFollower;
   /** Ends every loop after the step it is at. */
   stop(): Promise<void>;
 };
 
 /** How often each loop looks when it has nothing to do, in milliseconds. */
-export type Cadence = { chainMs: number; feedMs: number; leaderMs: number; deliveryMs: number };
+export type Cadence = { chainMs: number; feedMs: number; deliveryMs: number };
 
-export const DEFAULT_CADENCE: Cadence = { chainMs: 400, feedMs: 200, leaderMs: 150, deliveryMs: 500 };
+export const DEFAULT_CADENCE: Cadence = { chainMs: 400, feedMs: 200, deliveryMs: 500 };
 
 /**
- * Runs one replica: follows the chain, pulls the feeds, applies committed batches, proposes when it leads, and tells
- * gateways. The loops share nothing but the store, and a failure in one leaves the others running.
+ * Runs one replica: follows the chain, pulls the feeds, applies committed batches, decides on the next with its peers, and
+ * tells gateways. The loops share nothing but the store, and a failure in one leaves the others running.
  */
 export const startReplica = async (
   context: Context,
@@ -33,8 +35,9 @@ export const startReplica = async (
   const builder = new Builder(context);
   const follower = new ChainFollower(context);
   const committer = new Committer(context, builder);
-  const signer = new Signer(context, follower, committer, builder);
-  const leader = new Leader(context, { follower, committer, builder, signer });
+  const checker = new Checker(context, follower, committer, builder);
+  const submitter = new Submitter(context);
+  const driver = new Driver(context, rulesOf(context), { follower, committer, builder, checker, submitter });
   const deliverer = new Deliverer(context);
 
   const loop = (name: string, idleMs: number, step: () => Promise<boolean>): Loop => {
@@ -47,12 +50,7 @@ export const startReplica = async (
 
   const loops = [
     loop("chain", cadence.chainMs, async () => {
-      await follower.follow();
-      await committer.commitAll();
-      return false;
-    }),
-    loop("leader", cadence.leaderMs, async () => {
-      await leader.step();
+      await driver.look();
       return false;
     }),
     loop("delivery", cadence.deliveryMs, async () => {
@@ -70,13 +68,30 @@ export const startReplica = async (
   ];
   return {
     context,
-    signer,
+    driver,
     follower,
     stop: async () => {
+      driver.stop();
       await Promise.all(loops.map((running) => running.stop()));
     },
   };
 };
+
+/** A message that nobody answered is repeated after this time. */
+const RESEND_MS = 500n;
+/** Two blocks of Base and a little: a transaction that waits longer offers too little. */
+const RESUBMIT_MS = 6_000n;
+
+const rulesOf = ({ replica, set, windowMs, leaderTimeoutMs, crypto }: Context): Rules => ({
+  replica,
+  replicaCount: set.replicas.length,
+  threshold: set.threshold,
+  windowMs,
+  leaderTimeoutMs,
+  resendMs: RESEND_MS,
+  resubmitMs: RESUBMIT_MS,
+  crypto,
+});
 
 const observeFeeds = async ({ feeds, metrics, nowMs }: Context): Promise<void> => {
   for (const { pulled, headSeq, stoppedReason } of await feeds.feeds()) {

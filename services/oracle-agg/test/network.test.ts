@@ -159,8 +159,13 @@ describe("four replicas, three of which must agree", () => {
     const job = lockedJob();
     const named = async (): Promise<boolean> => {
       for (const id of [1, 2, 4]) {
-        const { values } = await network.metrics(id).badPartials.get();
-        if (values.some(({ labels, value }) => labels.replica === "3" && value > 0)) return true;
+        const { values } = await network.metrics(id).misdeeds.get();
+        if (
+          values.some(
+            ({ labels, value }) => labels.guilt === "bad_partial" && labels.replica === "3" && value > 0,
+          )
+        )
+          return true;
       }
       return false;
     };

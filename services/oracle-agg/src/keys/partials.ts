@@ -20,3 +20,13 @@ export const soundPartials = (
       ? [claimed]
       : [];
   });
+
+/** Partial signatures with the public shares of those who gave them. */
+export const withShares = (
+  partials: readonly { replica: number; signature: Hex }[],
+  { publicShares }: Pick<KeyShare, "publicShares">,
+): Partial[] =>
+  partials.flatMap(({ replica, signature }) => {
+    const publicShare = publicShares.find((one) => one.replica === replica)?.publicShare;
+    return publicShare === undefined ? [] : [{ replica, publicShare, signature }];
+  });

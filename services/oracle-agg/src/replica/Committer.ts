@@ -1,5 +1,5 @@
 import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
-import { soundPartials } from "../keys/partials.ts";
+import { soundPartials, withShares } from "../keys/partials.ts";
 import type { Application } from "../store/BatchStore.ts";
 import type { Committed } from "../store/batchRows.ts";
 import { type BatchBody, type BatchContent, contentOf } from "../store/content.ts";
@@ -9,7 +9,7 @@ import { type Context, describe } from "./Context.ts";
 /** Replicas tell gateways one after the other, because the first one's word is enough. */
 const DELIVERY_STAGGER_MS = 1_500n;
 
-/** Applies batches the chain committed, in order: from the proposal this replica signed, or else from a peer. */
+/** Applies batches the chain committed, in order: from what this replica recomputed, or else from a peer. */
 export class Committer {
   readonly #context: Context;
   readonly #builder: Builder;
@@ -29,13 +29,14 @@ export class Committer {
   }
 
   async #commitAll(): Promise<void> {
-    const { batches, metrics, logger, set, replica, nowMs } = this.#context;
+    const { batches, votes, metrics, logger, set, replica, nowMs } = this.#context;
     for (let next = await batches.nextUnapplied(); next !== null; next = await batches.nextUnapplied()) {
       const application = await this.#applicationOf(next);
       const { batchNumber, receiptCount } = next.header;
       const count = BigInt(set.replicas.length);
       const rank = (BigInt(replica - 1) + count - (batchNumber % count)) % count;
       await batches.apply(next, application, nowMs() + rank * DELIVERY_STAGGER_MS);
+      await votes.prune(batchNumber);
       metrics.batches.inc();
       logger.info(
         { batchNumber, batchHash: next.batchHash, receiptCount, transactionHash: next.transactionHash },
@@ -45,19 +46,17 @@ export class Committer {
   }
 
   async #applicationOf(committed: Committed): Promise<Application> {
-    const { batches } = this.#context;
+    const { votes } = this.#context;
     const { batchNumber } = committed.header;
-    const own = await batches.proposal(batchNumber, committed.batchHash);
+    const own = await votes.draft(batchNumber, committed.batchHash);
     if (own === null) {
       const body = await this.#fromPeers(committed);
       return { ...body, content: (await this.#rebuilt(committed, body.sources)) ?? body.content };
     }
-    const { sources, groupSignature, partials } = own;
-    const content =
-      (await batches.contentOf(batchNumber, committed.batchHash)) ??
-      (await this.#rebuilt(committed, sources)) ??
-      (await this.#fromPeers(committed)).content;
-    if (groupSignature !== null) return { sources, content, signature: groupSignature, partials };
+    const { content } = own;
+    const { sources } = own.draft;
+    const signed = await this.#signed(committed);
+    if (signed !== null) return { sources, content, ...signed };
     try {
       const { signature, partials: theirs } = await this.#fromPeers(committed);
       return { sources, content, signature, partials: theirs };
@@ -66,6 +65,21 @@ export class Committer {
       this.#context.logger.warn({ err: error, batchNumber }, "no peer has the group's signature");
       return { sources, content, signature: null, partials: [] };
     }
+  }
+
+  /** The group's signature, if this replica had a part in it or was told, with who signed. */
+  async #signed({
+    header,
+    batchHash,
+  }: Committed): Promise<Pick<Application, "signature" | "partials"> | null> {
+    const { votes, key } = this.#context;
+    const records = await votes.records(header.batchNumber);
+    const signed = records.find((record) => record.signed?.batchHash === batchHash)?.signed;
+    if (signed === undefined || signed === null) return null;
+    return {
+      signature: signed.signature,
+      partials: soundPartials(withShares(signed.partials, key), batchHash, key),
+    };
   }
 
   async #fromPeers(committed: Committed): Promise<Application> {

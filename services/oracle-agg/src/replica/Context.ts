@@ -7,9 +7,11 @@ import type { GatewayPort } from "../feed/GatewayPort.ts";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import type { KeyShare } from "../keys/KeyShare.ts";
 import type { PeerPort } from "../peers/PeerPort.ts";
+import type { Crypto } from "../protocol/Crypto.ts";
 import type { BatchStore } from "../store/BatchStore.ts";
 import type { DeliveryStore } from "../store/DeliveryStore.ts";
 import type { FeedStore } from "../store/FeedStore.ts";
+import type { VoteStore } from "../store/VoteStore.ts";
 import type { ReplicaMetrics } from "./ReplicaMetrics.ts";
 
 /** All that the parts of one replica share. */
@@ -22,6 +24,7 @@ export type Context = {
   chain: ChainPort;
   feeds: FeedStore;
   batches: BatchStore;
+  votes: VoteStore;
   deliveries: DeliveryStore;
   pullers: readonly FeedPuller[];
   gateways: readonly GatewayPort[];
@@ -29,6 +32,7 @@ export type Context = {
   peers: readonly PeerPort[];
   windowMs: bigint;
   leaderTimeoutMs: bigint;
+  crypto: Crypto;
   nowMs: () => bigint;
   logger: Logger;
   metrics: ReplicaMetrics;

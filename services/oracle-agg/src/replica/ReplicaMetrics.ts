@@ -13,15 +13,16 @@ export const createReplicaMetrics = (metrics: Metrics) => ({
     "gateway",
   ]),
   feedStopped: metrics.gauge("feed_stopped", "1 while a broken feed is pulled no further", ["gateway"]),
-  signerUp: metrics.gauge("signer_up", "1 when the replica answered the last proposal with a signature", [
+  signerUp: metrics.gauge("signer_up", "1 while the replica answers our rounds with votes and signatures", [
     "replica",
   ]),
   followedBlock: metrics.gauge("chain_followed_block", "The newest block this replica acts on"),
   batches: metrics.counter("batches_applied_total", "Committed batches applied to the store"),
   submissions: metrics.counter("batch_submissions_total", "Transactions sent or refused", ["outcome"]),
-  refusals: metrics.counter("proposals_refused_total", "Proposals of peers this replica refused to sign"),
-  badPartials: metrics.counter("bad_partial_signatures_total", "Partial signatures that do not verify", [
+  refusals: metrics.counter("proposals_refused_total", "Proposals of peers this replica refused"),
+  misdeeds: metrics.counter("misdeeds_total", "What other replicas did that an honest one does not", [
     "replica",
+    "guilt",
   ]),
   divergences: metrics.counter(
     "batch_divergences_total",

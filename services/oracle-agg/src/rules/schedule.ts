@@ -1,13 +1,7 @@
-/** Whose turn it is for one batch of a lane. */
-export type Turn = { view: bigint; leader: number; leaderSinceMs: bigint };
-
+/** When and for how long replicas lead one batch of a lane. */
 export type ScheduleInput = {
-  batchNumber: bigint;
-  replicaCount: number;
   /** When the lane's previous window ended, Unix ms. */
   lastWindowEndMs: bigint;
-  /** `recordedAtMs` of the oldest event no batch covers yet. */
-  oldestPendingMs: bigint;
   windowMs: bigint;
   leaderTimeoutMs: bigint;
 };
@@ -16,31 +10,18 @@ export type ScheduleInput = {
 export const leaderOf = (batchNumber: bigint, view: bigint, replicaCount: number): number =>
   Number((batchNumber + view) % BigInt(replicaCount)) + 1;
 
+/** When view 0 begins, Unix ms: a window after the last one ended. */
+export const dueAtMs = ({ lastWindowEndMs, windowMs }: ScheduleInput): bigint => lastWindowEndMs + windowMs;
+
 /**
- * When the batch falls due, Unix ms. It depends only on facts all replicas share, the chain's last window and the feed,
- * so replicas agree on the view without a message, also after a restart.
+ * The view at a time; -1 before the first. It depends on the chain's last window and the clock alone, so replicas agree
+ * on it without a message, also after a restart, and no gateway can shift it for some of them.
  */
-export const dueAtMs = ({ lastWindowEndMs, oldestPendingMs, windowMs }: ScheduleInput): bigint => {
-  const afterWindow = lastWindowEndMs + windowMs;
-  return afterWindow > oldestPendingMs ? afterWindow : oldestPendingMs;
-};
-
-/** The turn at a time, or null while the batch is not due. Each view lasts `leaderTimeoutMs`. */
-export const turnAt = (schedule: ScheduleInput, nowMs: bigint): Turn | null => {
+export const viewAt = (schedule: ScheduleInput, nowMs: bigint): bigint => {
   const due = dueAtMs(schedule);
-  if (nowMs < due) return null;
-  const view = (nowMs - due) / schedule.leaderTimeoutMs;
-  return {
-    view,
-    leader: leaderOf(schedule.batchNumber, view, schedule.replicaCount),
-    leaderSinceMs: due + view * schedule.leaderTimeoutMs,
-  };
+  return nowMs < due ? -1n : (nowMs - due) / schedule.leaderTimeoutMs;
 };
 
-/** Clocks and feeds differ a little: a proposal may be one view ahead of ours, never behind one we already answered. */
-export const acceptsView = (
-  proposed: bigint,
-  own: { currentView: bigint; highestAnsweredView: bigint | null },
-): boolean =>
-  proposed <= own.currentView + 1n &&
-  (own.highestAnsweredView === null || proposed >= own.highestAnsweredView);
+/** When a view begins, Unix ms. */
+export const viewStartMs = (schedule: ScheduleInput, view: bigint): bigint =>
+  dueAtMs(schedule) + view * schedule.leaderTimeoutMs;

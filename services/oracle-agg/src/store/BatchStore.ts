@@ -1,5 +1,5 @@
 import { type Pool, withTransaction } from "@tac/kit";
-import { BatchHeader, Line, Sources, Wire } from "@tac/protocol";
+import { Line, Sources, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { ChainEvent } from "../chain/ChainPort.ts";
@@ -9,35 +9,18 @@ import {
   insertCommitted,
   insertLock,
   insertOutcome,
-  type ProposalRow,
-  type StoredProposal,
   toCommitted,
-  toProposal,
 } from "./batchRows.ts";
-import {
-  DROP_OLD_CONTENTS,
-  INSERT_PROPOSAL,
-  INSERT_RECEIPTS,
-  LEAVE_OUT,
-  REFUSE_EVENTS,
-  receiptColumns,
-} from "./batchSql.ts";
+import { INSERT_RECEIPTS, LEAVE_OUT, REFUSE_EVENTS, receiptColumns } from "./batchSql.ts";
 import {
   type BatchBody,
   type BatchContent,
-  contentSchema,
-  contentToJson,
   type Partial,
   partialSchema,
   signedReceiptSchema,
 } from "./content.ts";
 
-export type NewProposal = Omit<StoredProposal, "groupSignature" | "partials" | "transactionHash">;
-
 export type SettledLine = { jobId: Hex; providerId: number; outcome: Line.LineOutcome };
-
-/** How many proposals of one batch are kept with what they hold. */
-const KEPT_CONTENTS = 16;
 
 /** What the store applies when the chain accepted a batch, wherever the content came from. */
 export type Application = {
@@ -47,7 +30,7 @@ export type Application = {
   partials: Partial[];
 };
 
-/** The chain as this replica followed it, the proposals it signed, and the batches it applied. */
+/** The chain as this replica followed it, and the batches it applied. */
 export class BatchStore {
   readonly #pool: Pool;
 
@@ -117,83 +100,6 @@ export class BatchStore {
     return rows[0] === undefined ? null : toCommitted(rows[0]);
   }
 
-  /** The newest proposals this replica signed for a batch, by view; what they hold is read apart, for it is large. */
-  async proposals(batchNumber: bigint): Promise<StoredProposal[]> {
-    const { rows } = await this.#pool.query<ProposalRow>(
-      "SELECT * FROM proposals WHERE batch_number = $1 ORDER BY view DESC LIMIT $2",
-      [batchNumber, KEPT_CONTENTS],
-    );
-    return rows.map(toProposal);
-  }
-
-  /** The newest proposal of this very batch that this replica signed, or null. */
-  async proposal(batchNumber: bigint, batchHash: Hex): Promise<StoredProposal | null> {
-    const { rows } = await this.#pool.query<ProposalRow>(
-      "SELECT * FROM proposals WHERE batch_number = $1 AND batch_hash = $2 ORDER BY view DESC LIMIT 1",
-      [batchNumber, batchHash],
-    );
-    return rows[0] === undefined ? null : toProposal(rows[0]);
-  }
-
-  /** What a proposed batch holds; null when it was not signed here, or so long ago that it is no longer kept. */
-  async contentOf(batchNumber: bigint, batchHash: Hex): Promise<BatchContent | null> {
-    const { rows } = await this.#pool.query<{ content: unknown }>(
-      "SELECT content FROM proposal_contents WHERE batch_number = $1 AND batch_hash = $2",
-      [batchNumber, batchHash],
-    );
-    return rows[0] === undefined ? null : Wire.parse(contentSchema, rows[0].content);
-  }
-
-  /**
-   * Stores a proposal this replica is about to sign and returns the hash that holds: its own, or that of an earlier one
-   * of the same batch number and view, which forbids to sign another.
-   * @param content null when the same batch was signed in an earlier view, and its content is kept already.
-   */
-  async saveProposal(
-    { header, sources, view, batchHash, partialSignature }: NewProposal,
-    content: BatchContent | null,
-  ): Promise<Hex> {
-    const number = header.batchNumber;
-    return withTransaction(this.#pool, async (transaction) => {
-      const { rows } = await transaction.query<{ batch_hash: Hex }>(INSERT_PROPOSAL, [
-        number,
-        view,
-        batchHash,
-        JSON.stringify(BatchHeader.toJson(header)),
-        JSON.stringify(Sources.toJson(sources)),
-        partialSignature,
-      ]);
-      const held = rows[0]?.batch_hash ?? batchHash;
-      if (held !== batchHash) return held;
-      if (content !== null)
-        await transaction.query(
-          "INSERT INTO proposal_contents VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-          [number, batchHash, view, JSON.stringify(contentToJson(content))],
-        );
-      await transaction.query(
-        "UPDATE proposal_contents SET view = $3 WHERE batch_number = $1 AND batch_hash = $2",
-        [number, batchHash, view],
-      );
-      await transaction.query(DROP_OLD_CONTENTS, [number, KEPT_CONTENTS]);
-      return held;
-    });
-  }
-
-  async saveSignature(batchHash: Hex, signature: Hex, partials: readonly Partial[]): Promise<void> {
-    await this.#pool.query("UPDATE proposals SET group_signature = $2, partials = $3 WHERE batch_hash = $1", [
-      batchHash,
-      signature,
-      JSON.stringify(partials),
-    ]);
-  }
-
-  async saveTransaction(batchHash: Hex, transactionHash: Hex): Promise<void> {
-    await this.#pool.query("UPDATE proposals SET transaction_hash = $2 WHERE batch_hash = $1", [
-      batchHash,
-      transactionHash,
-    ]);
-  }
-
   /** Applies a committed batch: receipts, refusals, cursors, deliveries; all or nothing, and only once. */
   async apply({ header }: Committed, application: Application, deliverAtMs: bigint): Promise<void> {
     const { sources, content, signature, partials } = application;
@@ -242,8 +148,6 @@ export class BatchStore {
          SELECT DISTINCT batch_number, gateway, $2::bigint FROM batch_ranges WHERE batch_number = $1`,
         [number, deliverAtMs],
       );
-      await transaction.query("DELETE FROM proposals WHERE batch_number < $1 - 100", [number]);
-      await transaction.query("DELETE FROM proposal_contents WHERE batch_number <= $1", [number]);
     });
   }
 

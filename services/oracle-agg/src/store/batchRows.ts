@@ -1,26 +1,13 @@
 import type { Transaction } from "@tac/kit";
-import { BatchHeader, Sources, Wire } from "@tac/protocol";
+import { BatchHeader, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
-import { z } from "zod";
 import type { ChainEvent } from "../chain/ChainPort.ts";
-import { type Partial, partialSchema } from "./content.ts";
 
 export type Committed = {
   batchHash: Hex;
   header: BatchHeader.BatchHeader;
   transactionHash: Hex;
   blockNumber: bigint;
-};
-
-export type StoredProposal = {
-  view: bigint;
-  batchHash: Hex;
-  header: BatchHeader.BatchHeader;
-  sources: Sources.Sources;
-  partialSignature: Hex;
-  groupSignature: Hex | null;
-  partials: Partial[];
-  transactionHash: Hex | null;
 };
 
 export type CommittedRow = {
@@ -35,33 +22,11 @@ export type CommittedRow = {
   partials: unknown;
 };
 
-export type ProposalRow = {
-  view: bigint;
-  batch_hash: Hex;
-  header: unknown;
-  sources: unknown;
-  partial_signature: Hex;
-  group_signature: Hex | null;
-  partials: unknown;
-  transaction_hash: Hex | null;
-};
-
 export const toCommitted = (row: CommittedRow): Committed => ({
   batchHash: row.batch_hash,
   header: Wire.parse(BatchHeader.schema, row.header),
   transactionHash: row.transaction_hash,
   blockNumber: row.block_number,
-});
-
-export const toProposal = (row: ProposalRow): StoredProposal => ({
-  view: row.view,
-  batchHash: row.batch_hash,
-  header: Wire.parse(BatchHeader.schema, row.header),
-  sources: Wire.parse(Sources.schema, row.sources),
-  partialSignature: row.partial_signature,
-  groupSignature: row.group_signature,
-  partials: Wire.parse(z.array(partialSchema), row.partials),
-  transactionHash: row.transaction_hash,
 });
 
 export const insertLock = (transaction: Transaction, event: ChainEvent & { kind: "locked" }) =>

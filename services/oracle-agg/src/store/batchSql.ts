@@ -1,23 +1,6 @@
 import { UsageReceipt } from "@tac/protocol";
 import type { BatchContent } from "./content.ts";
 
-// A batch signed again in a later view keeps what is known of its group signature.
-export const INSERT_PROPOSAL = `
-  INSERT INTO proposals (batch_number, view, batch_hash, header, sources, partial_signature,
-                         group_signature, partials, transaction_hash)
-  SELECT $1, $2, $3, $4, $5, $6, earlier.group_signature, coalesce(earlier.partials, '[]'), earlier.transaction_hash
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (
-      SELECT group_signature, partials, transaction_hash FROM proposals
-       WHERE batch_number = $1 AND batch_hash = $3 ORDER BY view DESC LIMIT 1
-    ) AS earlier ON true
-  ON CONFLICT (batch_number, view) DO UPDATE SET view = excluded.view
-  RETURNING batch_hash`;
-
-export const DROP_OLD_CONTENTS = `
-  DELETE FROM proposal_contents WHERE batch_number = $1 AND batch_hash NOT IN (
-    SELECT batch_hash FROM proposal_contents WHERE batch_number = $1 ORDER BY view DESC LIMIT $2)`;
-
 export const INSERT_RECEIPTS = `
   INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
   SELECT $1::bigint, leaf.* FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],

@@ -15,7 +15,7 @@ import { type KeyShare, readKeyShare } from "../../src/keys/KeyShare.ts";
 import { generateNodeKey, type NodeKey } from "../../src/keys/NodeKey.ts";
 import { createRuntime, type Runtime, Waiting } from "../../src/Runtime.ts";
 import { createReplicaMetrics, type ReplicaMetrics } from "../../src/replica/ReplicaMetrics.ts";
-import type { Cadence, Replica } from "../../src/replica.ts";
+import type { Replica } from "../../src/replica.ts";
 import { TestChain } from "./TestChain.ts";
 import { TestGateway } from "./TestGateway.ts";
 import { deployment, tariffSigner, tariffs } from "./World.ts";
@@ -39,12 +39,16 @@ export type Network = {
   stop(): Promise<void>;
 };
 
-const FAST = { chainMs: 60, feedMs: 50, leaderMs: 40, deliveryMs: 100 };
-export const WINDOW_MS = 200;
+const FAST = { chainMs: 60, feedMs: 50, deliveryMs: 100 };
+const WINDOW_MS = 200;
 export const LEADER_TIMEOUT_MS = 1_500;
 
 /** Four replicas with an HTTP interface, a node key, a key share and a PostgreSQL database each. */
-export const startNetwork = async (cadence: Partial<Cadence> = {}): Promise<Network> => {
+export const startNetwork = async ({
+  windowMs = WINDOW_MS,
+}: {
+  windowMs?: number;
+} = {}): Promise<Network> => {
   const folder = mkdtempSync(join(tmpdir(), "tac-oracle-"));
   const database = await startTestDatabase();
   const nodeKeys = [1, 2, 3, 4].map(() => generateNodeKey());
@@ -96,7 +100,7 @@ export const startNetwork = async (cadence: Partial<Cadence> = {}): Promise<Netw
           deployment,
           databaseUrl,
           tariffSigners: [tariffSigner.address],
-          windowMs: WINDOW_MS,
+          windowMs,
           leaderTimeoutMs: LEADER_TIMEOUT_MS,
           chain: chain.port(),
           gateways: [gateway.port()],
@@ -107,7 +111,7 @@ export const startNetwork = async (cadence: Partial<Cadence> = {}): Promise<Netw
           },
           logger,
           metrics: replicaMetrics,
-          cadence: { ...FAST, ...cadence },
+          cadence: FAST,
         });
       },
     });
