@@ -19,6 +19,7 @@ export const catalogue = {
   unknown_job: entry(404, "No such job", "Check the job id and the gateway it was locked at."),
   unknown_receipt: entry(404, "No such receipt", "Check the receipt id; it is in the x-receipt-id header."),
   unknown_task: entry(404, "No such task", "Check the task id the orchestrator answered with."),
+  unknown_budget: entry(404, "No such budget", "Set it with PUT on the same path."),
   unknown_route: entry(404, "No such route", "Check the method and the path."),
   not_settled: entry(
     404,
@@ -106,8 +107,8 @@ export const catalogue = {
   ),
   over_budget: entry(
     402,
-    "The task is above its budget",
-    "Lower maxSpendNano, or wait for the next day's budget.",
+    "A budget is used up",
+    "Wait for the budget's next window, ask whoever set it for more, or spend less.",
   ),
   over_max_cost: entry(
     402,

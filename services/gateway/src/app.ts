@@ -4,6 +4,7 @@ import { type App, createApp, type ServerTls, type TlsSource } from "@tac/kit";
 import { type ErrorCode, Errors, Header } from "@tac/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Deps } from "./deps.ts";
+import { addBudgetRoutes } from "./routes/budgets.ts";
 import { addCallRoutes } from "./routes/calls.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
 import { addOracleRoutes } from "./routes/oracle.ts";
@@ -11,6 +12,9 @@ import { addReceiptRoutes } from "./routes/receipts.ts";
 import { addRevocationRoutes } from "./routes/revocations.ts";
 
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+
+/** Says which profile of capabilities this gateway can serve; never part of what is signed. */
+const BINDING_HEADER = "x-binding-profile";
 
 /** What RFC 9449 and RFC 6750 call our refusals in `WWW-Authenticate`; any other 401 is challenged without a reason. */
 const CHALLENGES: Partial<Record<ErrorCode, string>> = {
@@ -21,9 +25,6 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   invalid_usage_auth: "invalid_token",
   usage_auth_expired: "invalid_token",
 };
-
-/** Says which profile of capabilities this gateway can serve; never part of what is signed. */
-const BINDING_HEADER = "x-binding-profile";
 
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -105,6 +106,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       .code(204)
       .send(),
   );
+  addBudgetRoutes(app, deps);
   addJobRoutes(app, deps);
   addCallRoutes(app, deps, limitJob);
   addReceiptRoutes(app, deps);

@@ -33,7 +33,10 @@ const shape = {
   TLS_CLIENT_CERT_FILE: configFields.filePath.optional(),
   TLS_CLIENT_KEY_FILE: configFields.filePath.optional(),
   UNSAFE_PLAIN_PROVIDERS: switchOf("1 to send calls to providers over plain HTTP"),
+  /** The role that runs the gateway: it can neither change nor remove an entry of the ledger. */
   DATABASE_URL: configFields.databaseUrl,
+  /** The role that owns the tables; used to migrate at start-up alone. Without it DATABASE_URL migrates too. */
+  MIGRATION_DATABASE_URL: configFields.databaseUrl.optional(),
   DATABASE_POOL_SIZE: positive(20, "the most connections to PostgreSQL"),
   /** Where replicas hear of each other's revocations; without it, over PostgreSQL. */
   REDIS_URL: configFields.redisUrl.optional(),
@@ -44,6 +47,8 @@ const shape = {
   /** Pays the gas of vault.lock; one per replica, because two processes of one account race for nonces. */
   LOCK_SENDER_PRIVATE_KEY: configFields.privateKey.optional(),
   TARIFF_URL: configFields.httpUrl,
+  /** Opens PUT and GET /v1/budgets to the operator. */
+  ADMIN_TOKEN: configFields.secret.optional(),
   TARIFF_SIGNERS: z
     .string()
     .transform((list, context) => {

@@ -30,6 +30,8 @@ export type GatewaySettings = {
   gatewayPrivateKey: Hex;
   deployment: Deployment.Deployment;
   tariffUrl: string;
+  /** Opens the routes that set budgets; null: there are none. */
+  adminToken: string | null;
   tariffSigners: readonly Address[];
   usageAuthLifetimeSeconds: number;
   /** How long running calls may go on once closing has begun. */
@@ -174,6 +176,7 @@ export async function createGateway(
     peers: resources.peers,
     tariffSigners: settings.tariffSigners,
     tariffUrl: settings.tariffUrl,
+    adminToken: settings.adminToken,
     usageAuthLifetimeSeconds: settings.usageAuthLifetimeSeconds,
     shutdownGraceMs: settings.shutdownGraceMs,
     rateLimits: settings.rateLimits,

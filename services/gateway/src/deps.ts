@@ -41,6 +41,8 @@ export type Deps = {
   peers: ReadonlyMap<string, KeyObject>;
   tariffSigners: readonly Address[];
   tariffUrl: string;
+  /** Opens the routes that set budgets; null: there are none. */
+  adminToken: string | null;
   usageAuthLifetimeSeconds: number;
   /** How long running calls may go on once closing has begun; then they end with what was delivered. */
   shutdownGraceMs: number;

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { capabilityAuthorityAbi, creditVaultAbi } from "@tac/contracts/abi";
 import {
   assertChainId,
@@ -9,8 +8,6 @@ import {
   createMetrics,
   createPool,
   createSender,
-  ensureDatabase,
-  migrate,
   openTls,
   runService,
 } from "@tac/kit";
@@ -19,6 +16,7 @@ import { createViemChain } from "./chain/viemChain.ts";
 import { readConfig } from "./config.ts";
 import { createGateway } from "./createGateway.ts";
 import { loadPeers } from "./feed/loadPeers.ts";
+import { prepareStore } from "./ledger/prepareStore.ts";
 import { serveMetrics } from "./metricsServer.ts";
 import { openProviderTls } from "./upstream/openProviderTls.ts";
 import { loadProviders } from "./upstream/Provider.ts";
@@ -41,13 +39,14 @@ await runService(async () => {
       { profile: "nonce-only" },
       "capabilities cannot be bound to connections: TLS ends before this gateway",
     );
-  await ensureDatabase(config.DATABASE_URL);
+  if (config.MIGRATION_DATABASE_URL === undefined)
+    logger.warn("one database role migrates and runs: set MIGRATION_DATABASE_URL to keep the ledger from the gateway");
+  await prepareStore({ databaseUrl: config.DATABASE_URL, migrationUrl: config.MIGRATION_DATABASE_URL });
   const pool = createPool({
     url: config.DATABASE_URL,
     max: config.DATABASE_POOL_SIZE,
     onIdleError: (error) => logger.warn({ err: error }, "a database connection was lost"),
   });
-  await migrate(pool, join(import.meta.dirname, "..", "migrations"));
 
   const { deployment } = config;
   const broadcast = createBroadcast({
@@ -73,6 +72,7 @@ await runService(async () => {
       gatewayPrivateKey: config.GATEWAY_PRIVATE_KEY,
       deployment,
       tariffUrl: config.TARIFF_URL,
+      adminToken: config.ADMIN_TOKEN ?? null,
       tariffSigners: config.TARIFF_SIGNERS,
       usageAuthLifetimeSeconds: config.USAGE_AUTH_LIFETIME_SECONDS,
       shutdownGraceMs: config.SHUTDOWN_GRACE_MS,

@@ -78,7 +78,7 @@ describe("overspend is zero", () => {
       [job.jobId.slice(2)],
     );
     await harness.pool.query("ALTER TABLE ledger_entries ENABLE TRIGGER ledger_entries_append_only");
-    expect((await harness.audit(job.jobId)).problems).toContain("entry 3 was altered");
+    expect((await harness.audit(job.jobId)).problems).toContain("entry 3 says 12, its call 13");
   });
 
   test("a job whose credit is used up answers 402", async () => {

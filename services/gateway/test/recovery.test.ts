@@ -24,6 +24,7 @@ const abandon = async (replicaId: string, leaseMs: number) => {
     Date.now() + leaseMs,
   ]);
   await harness.pool.query("UPDATE calls SET owner = $1 WHERE state IN ('held', 'delivered')", [incarnation]);
+  await harness.pool.query("UPDATE running_calls SET owner = $1", [incarnation]);
 };
 
 const restart = async (replicaId: string) => {
@@ -105,9 +106,9 @@ describe("after a crash", () => {
 test("without its store the gateway lets nothing through", async () => {
   const job = await harness.openJob();
   const held = await harness.pool.query("SELECT count(*) FROM calls");
-  await harness.pool.query("ALTER FUNCTION hold_calls(bytea, bigint, json) RENAME TO hold_calls_gone");
+  await harness.pool.query("ALTER FUNCTION hold_calls(bigint, json) RENAME TO hold_calls_gone");
   const answer = await job.by.send(job.chat());
-  await harness.pool.query("ALTER FUNCTION hold_calls_gone(bytea, bigint, json) RENAME TO hold_calls");
+  await harness.pool.query("ALTER FUNCTION hold_calls_gone(bigint, json) RENAME TO hold_calls");
   expect(answer.status).toBeGreaterThanOrEqual(500);
   expect(harness.provider.received).toEqual([]);
   expect((await harness.pool.query("SELECT count(*) FROM calls")).rows).toEqual(held.rows);

@@ -7,6 +7,9 @@ export type Transaction = pg.PoolClient;
 const int8Oid = 20;
 const int8ArrayOid = 1016;
 
+/** How much longer than a statement may run its answer is waited for. */
+const SILENCE_MS = 1_000;
+
 const parseType = (oid: number, format?: "text" | "binary") => {
   const parse = pg.types.getTypeParser(oid, format ?? "text");
   if (format === "binary") return parse;
@@ -17,7 +20,8 @@ const parseType = (oid: number, format?: "text" | "binary") => {
 };
 
 /**
- * A connection pool whose `bigint` columns are JavaScript `bigint`s. Connecting and every statement have a deadline.
+ * A connection pool whose `bigint` columns are JavaScript `bigint`s. Connecting and every statement have a deadline, the
+ * server's own and, for a server that has fallen silent, one on this side a second later.
  * A connection lost while idle is reported to `onIdleError` and replaced on the next use.
  */
 export const createPool = ({
@@ -38,6 +42,7 @@ export const createPool = ({
     max,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + SILENCE_MS,
     keepAlive: true,
     types: { getTypeParser: parseType },
   });
@@ -113,6 +118,36 @@ const onServerOf = async (
 };
 
 /**
+ * Creates the login role that a URL names, with its password, when the server has none of that name; gives the name.
+ * `ownerUrl` is of a role that may create roles. The new role has no right but to connect.
+ */
+export const ensureLoginRole = async (ownerUrl: string, url: string): Promise<string> => {
+  const { username, password } = new URL(url);
+  const name = decodeURIComponent(username);
+  if (name === "") throw new Error("The database URL names no role; begin it with postgres://role:password@");
+  const client = new pg.Client({
+    connectionString: ownerUrl,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 10_000,
+  });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query("SELECT FROM pg_roles WHERE rolname = $1", [name]);
+    if (rowCount === 0) {
+      const secret = client.escapeLiteral(decodeURIComponent(password));
+      await client.query(`CREATE ROLE ${client.escapeIdentifier(name)} LOGIN PASSWORD ${secret}`);
+    }
+    return name;
+  } catch (error) {
+    const wonByAnother = error instanceof pg.DatabaseError && ["42710", "23505"].includes(error.code ?? "");
+    if (!wonByAnother) throw error;
+    return name;
+  } finally {
+    await client.end();
+  }
+};
+
+/**
  * Applies the numbered SQL files of `dir` (`0001_name.sql`, ...) that are not applied yet, all or none,
  * under an advisory lock, so that replicas may start together.
  *
@@ -147,7 +182,7 @@ export const migrate = async (database: Pool | string, dir: string): Promise<str
 
 const connectionCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND"]);
 const connectionMessages =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+  /^(Query read timeout|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
 
 /** True when PostgreSQL cannot be reached or refuses work (classes 08, 53, 57), false when it rejected the statement. */
 export const isStoreUnavailable = (error: unknown): boolean => {

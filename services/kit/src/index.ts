@@ -12,6 +12,7 @@ export { configFields } from "./configFields.ts";
 export {
   createPool,
   ensureDatabase,
+  ensureLoginRole,
   isStoreUnavailable,
   migrate,
   type Pool,

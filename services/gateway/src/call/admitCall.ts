@@ -3,7 +3,8 @@ import { Errors, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
 import { hexOf } from "../ledger/bytes.ts";
-import type { HoldOutcome } from "../ledger/Hold.ts";
+import type { BudgetLevel } from "../ledger/Budget.ts";
+import type { HoldRefusal } from "../ledger/Hold.ts";
 import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
 import { type BoundTerms, boundOf, outputTokensFor, worstUnits } from "./bound.ts";
@@ -100,6 +101,19 @@ export async function admitCall(
   };
 }
 
-function refusalOf(outcome: Exclude<HoldOutcome["outcome"], "held" | "duplicate">) {
-  return Errors.fromCode(outcome);
+function refusalOf(outcome: Exclude<HoldRefusal, "duplicate">) {
+  switch (outcome) {
+    case "tenant_budget_exhausted":
+      return overBudget("tenant");
+    case "team_budget_exhausted":
+      return overBudget("team");
+    case "user_budget_exhausted":
+      return overBudget("user");
+    default:
+      return Errors.fromCode(outcome);
+  }
+}
+
+function overBudget(level: BudgetLevel) {
+  return Errors.fromCode("over_budget", { param: level, detail: `The ${level}'s budget does not cover the call.` });
 }

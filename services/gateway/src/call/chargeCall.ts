@@ -59,13 +59,7 @@ export async function chargeCall(deps: ChargeDeps, call: AdmittedCall, end: Call
   };
   const isCharged = await deps.feed.capture(
     { kind: "usage", body },
-    {
-      callId: call.callId,
-      receipt,
-      receiptSignature,
-      outcome: end.outcome,
-      answer: end.answer(settled.costNano),
-    },
+    { callId: call.callId, receipt, outcome: end.outcome, answer: end.answer(settled.costNano) },
   );
   await recordDisagreement(deps, call, end.metered, reported, settled.units, settled);
   return { isCharged, costNano: isCharged ? settled.costNano : 0n };

@@ -61,9 +61,8 @@ export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
 
 async function abandoned({ pool, replica }: RecoveryDeps): Promise<Row[]> {
   const { rows } = await pool.query<Row>(
-    `SELECT c.* FROM calls c LEFT JOIN replicas r ON r.incarnation = c.owner
-      WHERE c.ended_at_ms IS NULL
-        AND ((c.owner = $1 AND c.held_at_ms < $2 - $3::bigint)
+    `SELECT c.* FROM running_calls o JOIN calls c USING (call_id) LEFT JOIN replicas r ON r.incarnation = o.owner
+      WHERE ((c.owner = $1 AND c.held_at_ms < $2 - $3::bigint)
           OR (c.owner <> $1 AND (r.incarnation IS NULL OR r.replica_id = $4 OR r.lease_until_ms < $2)))
       ORDER BY c.held_at_ms LIMIT 1000`,
     [replica.incarnation, Date.now(), OWN_LEFTOVER_MS, replica.replicaId],

@@ -11,7 +11,7 @@ type Change = { body: FeedEvent.FeedBody; apply: (transaction: Transaction) => P
 type Task = (Usage | Change) & { settle: (happened: boolean) => void; fail: (error: unknown) => void };
 type UsageTask = Extract<Task, Usage>;
 
-const MAX_BATCH = 64;
+const MAX_BATCH = 256;
 const CALL_NOT_OPEN = "TAC01";
 
 /**

@@ -47,7 +47,7 @@ export async function readPage(
 ): Promise<{ events: unknown[]; head: FeedEvent.FeedHead }> {
   const { rows } = await pool.query<HeadRow & { events: unknown[] }>(
     `SELECT h.seq, h.hash, h.recorded_at_ms, coalesce(
-              (SELECT jsonb_agg(p.event ORDER BY p.seq)
+              (SELECT json_agg(p.event ORDER BY p.seq)
                  FROM (SELECT event, seq FROM feed_events
                         WHERE gateway = h.gateway AND seq > $2 ORDER BY seq LIMIT $3) p), '[]') AS events
        FROM feed_heads h WHERE h.gateway = $1`,

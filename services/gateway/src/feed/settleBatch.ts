@@ -50,7 +50,9 @@ async function checkRoot(pool: Pool, { header }: CommittedBatch, receiptIds: rea
   }
   if (receiptIds.length !== header.receiptCount || receiptIds.length === 0) return;
   const { rows } = await pool.query<{ receipt: unknown }>(
-    "SELECT receipt FROM calls WHERE receipt_id = ANY($1) AND state = 'captured' ORDER BY receipt_id",
+    `SELECT e.event->'body'->'receipt' AS receipt
+       FROM calls c JOIN feed_events e ON e.gateway = c.feed_gateway AND e.seq = c.feed_seq
+      WHERE c.receipt_id = ANY($1) AND c.state = 'captured' ORDER BY c.receipt_id`,
     [receiptIds.map(bytesOf)],
   );
   if (rows.length !== header.receiptCount) return;

@@ -2,7 +2,7 @@ import type { Pool, Transaction } from "@tac/kit";
 import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
-import type { Grant } from "./checkGrant.ts";
+import type { Grant, JobOwner } from "./checkGrant.ts";
 import type { Job, JobState } from "./Job.ts";
 import type { TariffStore } from "./TariffStore.ts";
 
@@ -86,6 +86,16 @@ export class JobStore {
       : null;
   }
 
+  /** The team and the user that were stated when the job was locked. */
+  async ownerOf(jobId: Hex): Promise<JobOwner> {
+    const { rows } = await this.#pool.query<{ team: string | null; member: string | null }>(
+      "SELECT team, member FROM jobs WHERE job_id = $1",
+      [bytesOf(jobId)],
+    );
+    const { team = null, member: user = null } = rows[0] ?? {};
+    return { ...(team === null ? {} : { team }), ...(user === null ? {} : { user }) };
+  }
+
   /** A job's spent proofs besides those of calls; false when this proof was used before, on any replica. */
   async spendProof(jobId: Hex, jtiHash: Hex, expiresAtMs: number): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
@@ -113,12 +123,18 @@ export async function insertJob(
   lockedNano: bigint,
   proof: LockProof,
 ): Promise<boolean> {
-  const { capability } = grant;
+  const { capability, owner } = grant;
   const jobId = bytesOf(capability.jobId);
   const nowMs = Date.now();
+  const team = owner.team ?? null;
+  const user = owner.user ?? null;
+  await transaction.query("SELECT lock_budgets($1, true)", [bytesOf(capability.tenant)]);
   const { rowCount } = await transaction.query(
-    `INSERT INTO jobs (job_id, tenant, capability_hash, valid_after_ms, expires_at_ms, max_spend_nano)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+    `INSERT INTO jobs (job_id, tenant, capability_hash, valid_after_ms, expires_at_ms, max_spend_nano, team, member,
+                       budget_ids)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, coalesce(array_agg(budget_id), '{}') FROM budgets
+      WHERE tenant = $2 AND subject = CASE level WHEN 'team' THEN $7 WHEN 'user' THEN $8 ELSE '' END
+     ON CONFLICT DO NOTHING`,
     [
       jobId,
       bytesOf(capability.tenant),
@@ -126,6 +142,8 @@ export async function insertJob(
       capability.validAfter * 1000n,
       capability.expiresAt * 1000n,
       lockedNano,
+      team,
+      user,
     ],
   );
   if (rowCount !== 1) return false;
@@ -139,10 +157,9 @@ export async function insertJob(
     proof.blockNumber,
     nowMs,
   ]);
-  await transaction.query("SELECT ledger_append($1, NULL, 'lock', 'lock', 'available', $2, $3)", [
-    jobId,
-    lockedNano,
-    nowMs,
-  ]);
+  await transaction.query(
+    "SELECT ledger_post(ARRAY[ROW($1, NULL, 'lock', 'lock', 'available', $2)::ledger_posting], $3)",
+    [jobId, lockedNano, nowMs],
+  );
   return true;
 }

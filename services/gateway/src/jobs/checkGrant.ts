@@ -1,12 +1,17 @@
 import { Capability, type Deployment, Errors, HolderKey, Plan, Quote, Tariff } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 
+/** Whose budgets a job counts against, besides its tenant's. */
+export type JobOwner = { team?: string; user?: string };
+
 /** A tenant's request to open a job at this gateway. */
 export type Grant = {
   signedQuote: Quote.SignedQuote;
   capability: Capability.Capability;
   capabilitySignature: Hex;
   jwk: HolderKey.Jwk;
+  /** Stated in the body, which the holder's proof signs. */
+  owner: JobOwner;
 };
 
 export type GrantContext = {

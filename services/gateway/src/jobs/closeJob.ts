@@ -22,7 +22,7 @@ export async function closeJob(
     const { rows } = await transaction.query<{ closed_at_ms: bigint }>(
       `UPDATE jobs SET status = 'closed', closed_at_ms = $2
         WHERE job_id = $1 AND status = 'open' AND held_nano = 0 AND revoked_at_ms IS NULL AND $2 < expires_at_ms
-          AND NOT EXISTS (SELECT FROM calls WHERE job_id = $1 AND ended_at_ms IS NULL)
+          AND NOT EXISTS (SELECT FROM running_calls WHERE job_id = $1)
         RETURNING closed_at_ms`,
       [jobId, nowMs],
     );

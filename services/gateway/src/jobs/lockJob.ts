@@ -42,8 +42,24 @@ export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContex
     await refuseRevoked(deps, capability);
   } else if (known.capabilityHash !== capabilityHash) {
     throw Errors.fromCode("invalid_capability", { detail: "The job was locked with another capability." });
+  } else {
+    await refuseOtherOwner(deps, grant);
   }
   return storedJob(deps, capability.jobId);
+}
+
+/** A job stays with the team and the user it was locked for; who repeats the request need not name them. */
+async function refuseOtherOwner({ jobs }: LockDeps, { capability, owner }: Grant): Promise<void> {
+  const stored = await jobs.ownerOf(capability.jobId);
+  const isOther = (["team", "user"] as const).some(
+    (level) => owner[level] !== undefined && owner[level] !== stored[level],
+  );
+  if (isOther) {
+    throw Errors.fromCode("invalid_request", {
+      param: "owner",
+      detail: "The job was locked for another team or user.",
+    });
+  }
 }
 
 async function storedJob({ jobs }: LockDeps, jobId: Hex): Promise<LockedJob> {

@@ -17,21 +17,19 @@ export type StoredAnswer = { status: number; headers: Record<string, string>; bo
 export type Capture = {
   callId: Hex;
   receipt: UsageReceipt.UsageReceipt;
-  receiptSignature: Hex;
   outcome: CaptureOutcome;
   answer: StoredAnswer;
 };
 
 /** The row as `capture_calls` reads it. */
-export function toRow({ callId, receipt, receiptSignature, outcome, answer }: Capture) {
+export function toRow({ callId, receipt, outcome, answer }: Capture) {
   return {
     call_id: jsonBytes(callId),
+    job_id: jsonBytes(receipt.jobId),
     cost_nano: receipt.costNano.toString(),
     metered_units: Pricing.unitsToJson(UsageReceipt.units(receipt)),
     response_hash: jsonBytes(receipt.responseHash),
     outcome,
-    receipt: UsageReceipt.toJson(receipt),
-    receipt_signature: receiptSignature,
     answer_status: answer.status,
     answer_headers: answer.headers,
     answer_body: answer.body === null ? null : jsonBytes(hexOf(answer.body)),

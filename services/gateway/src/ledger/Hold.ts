@@ -33,7 +33,10 @@ export type HoldRefusal =
   | "job_closed"
   | "capability_expired"
   | "capability_not_yet_valid"
-  | "credit_exhausted";
+  | "credit_exhausted"
+  | "tenant_budget_exhausted"
+  | "team_budget_exhausted"
+  | "user_budget_exhausted";
 
 /** `duplicate`: the idempotency key belongs to an earlier call of the job. */
 export type HoldOutcome = { outcome: "held"; holdNano: bigint; heldAtMs: number } | { outcome: HoldRefusal };
@@ -43,6 +46,7 @@ export function toRow(hold: WantedHold) {
   return {
     call_id: jsonBytes(hold.callId),
     receipt_id: jsonBytes(hold.receiptId),
+    job_id: jsonBytes(hold.jobId),
     owner: hold.owner,
     kind: hold.kind,
     model: hold.model,

@@ -1,19 +1,21 @@
 import type { Pool } from "@tac/kit";
-import type { Hex } from "viem";
-import { bytesOf, hexOf } from "./bytes.ts";
 import { type HoldOutcome, type HoldRefusal, toRow, type WantedHold } from "./Hold.ts";
 
 type Waiting = { hold: WantedHold; admit: (outcome: HoldOutcome) => void; fail: (error: unknown) => void };
+type Lane = { waiting: Waiting[]; isSending: boolean };
 
-const MAX_BATCH = 128;
+const MAX_BATCH = 256;
+/** Statements in flight at once; a job always uses the same lane, so that its holds never wait for each other's rows. */
+const LANES = 2;
 
 /**
- * Takes holds, one statement in flight per job: the first goes at once, those that come meanwhile share the next
- * statement. A hot job then costs one round trip and one commit for many calls, an idle one waits for nothing.
+ * Takes holds, one statement in flight per lane: the first goes at once, those that come meanwhile share the next
+ * statement. Many calls then cost one round trip and one commit, of whatever jobs they are, and an idle gateway waits
+ * for nothing.
  */
 export class HoldBatcher {
   readonly #pool: Pool;
-  readonly #waiting = new Map<Hex, Waiting[]>();
+  readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, () => ({ waiting: [], isSending: false }));
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -22,49 +24,46 @@ export class HoldBatcher {
   /** Errors: whatever the store throws; then nothing is held. */
   hold(hold: WantedHold): Promise<HoldOutcome> {
     return new Promise((admit, fail) => {
-      const queue = this.#waiting.get(hold.jobId);
-      if (queue) {
-        queue.push({ hold, admit, fail });
-        return;
-      }
-      this.#waiting.set(hold.jobId, [{ hold, admit, fail }]);
-      void this.#drain(hold.jobId);
+      const lane = this.#lanes[Number.parseInt(hold.jobId.slice(-4), 16) % LANES];
+      if (lane === undefined) throw new Error("The job id is not a hexadecimal number");
+      lane.waiting.push({ hold, admit, fail });
+      if (!lane.isSending) void this.#drain(lane);
     });
   }
 
-  async #drain(jobId: Hex): Promise<void> {
-    for (;;) {
-      const batch = this.#waiting.get(jobId)?.splice(0, MAX_BATCH) ?? [];
-      if (batch.length === 0) {
-        this.#waiting.delete(jobId);
-        return;
-      }
-      await this.#send(jobId, batch);
-    }
+  async #drain(lane: Lane): Promise<void> {
+    lane.isSending = true;
+    while (lane.waiting.length > 0) await this.#send(lane.waiting.splice(0, MAX_BATCH));
+    lane.isSending = false;
   }
 
-  async #send(jobId: Hex, batch: Waiting[]): Promise<void> {
+  async #send(arrived: Waiting[]): Promise<void> {
     const heldAtMs = Date.now();
+    // Calls of one job side by side, each job's in the order of their arrival, which a stable sort keeps.
+    const batch = arrived.sort((one, two) => compare(one.hold.jobId, two.hold.jobId));
     try {
       const { rows } = await this.#pool.query<{
-        out_call_id: Buffer;
-        out_outcome: "held" | HoldRefusal;
-        out_hold_nano: bigint;
+        outcomes: ("held" | HoldRefusal)[] | null;
+        holds_nano: bigint[] | null;
       }>({
         name: "hold_calls",
-        text: "SELECT * FROM hold_calls($1, $2, $3)",
-        values: [bytesOf(jobId), heldAtMs, JSON.stringify(batch.map(({ hold }) => toRow(hold)))],
+        text: "SELECT * FROM hold_calls($1, $2)",
+        values: [heldAtMs, JSON.stringify(batch.map(({ hold }) => toRow(hold)))],
       });
-      const outcomes = new Map(rows.map((row) => [hexOf(row.out_call_id), row]));
-      for (const { hold, admit, fail } of batch) {
-        const row = outcomes.get(hold.callId);
-        if (row === undefined) fail(new Error("The store gave no outcome for a hold"));
-        else if (row.out_outcome === "held")
-          admit({ outcome: "held", holdNano: row.out_hold_nano, heldAtMs });
-        else admit({ outcome: row.out_outcome });
-      }
+      const [row] = rows;
+      if (row === undefined) throw new Error("The store gave no outcome for its holds");
+      batch.forEach(({ hold, admit, fail }, index) => {
+        const outcome = row.outcomes === null ? "held" : row.outcomes[index];
+        const holdNano = row.holds_nano === null ? hold.holdNano : row.holds_nano[index];
+        if (outcome === undefined || holdNano === undefined) fail(new Error("The store left out a hold"));
+        else admit(outcome === "held" ? { outcome, holdNano, heldAtMs } : { outcome });
+      });
     } catch (error) {
       for (const { fail } of batch) fail(error);
     }
   }
+}
+
+function compare(one: string, two: string): number {
+  return one < two ? -1 : one > two ? 1 : 0;
 }

@@ -8,6 +8,7 @@ import { closeJob } from "../jobs/closeJob.ts";
 import { endOf } from "../jobs/Job.ts";
 import { jobView } from "../jobs/jobView.ts";
 import { lockJob } from "../jobs/lockJob.ts";
+import { budgetSubject } from "../ledger/Budget.ts";
 import { readJson } from "./readJson.ts";
 
 const quoteSchema = z.strictObject({ tenant: Wire.address, plan: Plan.schema });
@@ -16,6 +17,9 @@ const lockSchema = z.strictObject({
   capability: Capability.schema,
   capabilitySignature: Wire.accountSignature,
   jwk: HolderKey.schema,
+  owner: z
+    .strictObject({ team: budgetSubject.exactOptional(), user: budgetSubject.exactOptional() })
+    .default({}),
 });
 const jobParams = z.object({ jobId: Wire.bytes32 });
 

@@ -8,9 +8,7 @@ import { bytesOf, hexOf } from "../ledger/bytes.ts";
 const params = z.object({ receiptId: Wire.bytes32 });
 
 type Row = {
-  job_id: Buffer;
-  receipt: unknown;
-  receipt_signature: string;
+  body: { receipt: unknown; receiptSignature: string };
   outcome: string;
   batch_hash: Buffer | null;
   lane_id: bigint | null;
@@ -26,16 +24,17 @@ export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: 
     const caller = await authenticator.authenticate(request, "read");
     await authenticator.spend(caller.job.jobId, caller.proof);
     const { rows } = await pool.query<Row>(
-      `SELECT c.job_id, c.receipt, c.receipt_signature, c.outcome, b.*
-         FROM calls c LEFT JOIN batches b USING (batch_hash)
+      `SELECT e.event->'body' AS body, c.outcome, b.*
+         FROM calls c JOIN feed_events e ON e.gateway = c.feed_gateway AND e.seq = c.feed_seq
+              LEFT JOIN batches b USING (batch_hash)
         WHERE c.receipt_id = $1 AND c.job_id = $2 AND c.state = 'captured'`,
       [bytesOf(receiptId), bytesOf(caller.job.jobId)],
     );
     const row = rows[0];
     if (row === undefined) throw Errors.fromCode("unknown_receipt");
     return {
-      receipt: row.receipt,
-      signature: row.receipt_signature,
+      receipt: row.body.receipt,
+      signature: row.body.receiptSignature,
       outcome: row.outcome,
       settlement: settlementOf(row),
     };

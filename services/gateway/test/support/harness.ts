@@ -1,14 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { join } from "node:path";
 import {
   type Broadcast,
   createBroadcast,
   createLogger,
   createMetrics,
   createPool,
-  migrate,
   type Pool,
   staticTls,
 } from "@tac/kit";
@@ -16,6 +14,7 @@ import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
 import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { createGateway, type Gateway, type GatewaySettings } from "../../src/createGateway.ts";
+import { prepareStore } from "../../src/ledger/prepareStore.ts";
 import { auditJob } from "../../src/ledger/auditJob.ts";
 import { makeCertificate } from "./certificates.ts";
 import { FakeChain } from "./FakeChain.ts";
@@ -92,6 +91,7 @@ export const gatewayKey = hex32();
 export const gatewayAddress = Wire.privateKeyToAddress(gatewayKey);
 export const tariffKey = hex32();
 export const providerKey = hex32();
+export const adminToken = hex32();
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
 
@@ -101,8 +101,11 @@ export async function startHarness(
   chatReports: "inline" | "none" = "inline",
 ) {
   const database: TestDatabase = await startTestDatabase();
-  const pool = createPool({ url: database.url, max: 20, onIdleError: () => undefined });
-  await migrate(pool, join(import.meta.dirname, "..", "..", "migrations"));
+  // The gateway runs as it should in production; the tests' own pool is the owner's, who may do anything.
+  const runtimeUrl = Object.assign(new URL(database.url), { username: "gateway_runtime", password: "runtime" }).href;
+  await prepareStore({ databaseUrl: runtimeUrl, migrationUrl: database.url });
+  const pool = createPool({ url: database.url, max: 5, onIdleError: () => undefined });
+  const runtimePool = createPool({ url: runtimeUrl, max: 20, onIdleError: () => undefined });
   const chain = new FakeChain(domains);
   for (const tariff of [chatTariff, embeddingTariff]) {
     chain.tariffHashes.set(`${tariff.providerId}/${tariff.version}`, Tariff.hash(tariff));
@@ -118,13 +121,13 @@ export async function startHarness(
   const port = await freePortOf();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
   const broadcast = createBroadcast({
-    databaseUrl: database.url,
+    databaseUrl: runtimeUrl,
     namespace: gatewayAddress,
     onError: () => undefined,
   });
   const make = (
     overrides: Partial<GatewaySettings> = {},
-    onPool: Pool = pool,
+    onPool: Pool = runtimePool,
     logger = createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
     onBroadcast: Broadcast = broadcast,
   ): Promise<Gateway> =>
@@ -135,6 +138,7 @@ export async function startHarness(
         gatewayPrivateKey: gatewayKey,
         deployment,
         tariffUrl: tariffServer.url,
+        adminToken,
         tariffSigners: [Wire.privateKeyToAddress(tariffKey)],
         usageAuthLifetimeSeconds: 600,
         shutdownGraceMs: 500,
@@ -190,11 +194,12 @@ export async function startHarness(
     certificate,
     peerKey: peer.privateKey,
     makeGateway: make,
-    databaseUrl: database.url,
+    databaseUrl: runtimeUrl,
+    runtimePool,
     /** Starts one more replica; gives where it listens. */
     startReplica: async (
       replicaId: string,
-      onPool: Pool = pool,
+      onPool: Pool = runtimePool,
       logger?: ReturnType<typeof createLogger>,
       onBroadcast?: Broadcast,
     ): Promise<{ replica: Gateway; connectUrl: string }> => {
@@ -218,6 +223,7 @@ export async function startHarness(
       await provider.stop();
       tariffServer.server.close();
       await broadcast.close();
+      await runtimePool.end();
       await pool.end();
       await database.stop();
     },
@@ -229,6 +235,8 @@ export type JobOptions = {
   countersigned?: boolean;
   binding?: number;
   expiresInSeconds?: number;
+  tenantKey?: Hex;
+  owner?: { team?: string; user?: string };
   alter?: (grant: ReturnType<typeof makeGrant>) => void;
 };
 
@@ -297,11 +305,14 @@ export function grantBody({
 
 async function openJob(chain: FakeChain, caller: () => Promise<TestCaller>, options: JobOptions) {
   const by = await caller();
-  const tenantKey = hex32();
+  const tenantKey = options.tenantKey ?? hex32();
   const grant = makeGrant(by.holder.jwk, tenantKey, options);
   options.alter?.(grant);
   chain.balances.set(grant.capability.tenant, 1_000_000_000n);
-  const body = grantBody(grant);
+  const body = {
+    ...grantBody(grant),
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
+  };
   const answer = await by.send({ path: "/v1/jobs/lock", body });
   const parsed = JSON.parse(answer.text) as { usageAuth: string };
   return {

@@ -15,13 +15,13 @@ const attempts = 4;
 
 /**
  * Starts a real PostgreSQL on a free port with its data in a temporary folder; `stop` ends it and deletes the data.
- * Durability is off, which no test may rely on across a crash of the server itself. Most tests need no server of their
- * own: see `startTestDatabase`.
+ * Durability is off, which no test may rely on across a crash of the server itself, unless `durable` asks for it. Most
+ * tests need no server of their own: see `startTestDatabase`.
  */
-export const startTestPostgres = async (): Promise<TestPostgres> => {
+export const startTestPostgres = async ({ durable = false } = {}): Promise<TestPostgres> => {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce();
+      return await startOnce(durable);
     } catch (error) {
       // Two servers may pick the same port, or create the operating system's user at the same moment.
       if (attempt === attempts) throw new Error("The test server did not start", { cause: error });
@@ -30,7 +30,7 @@ export const startTestPostgres = async (): Promise<TestPostgres> => {
   }
 };
 
-const startOnce = async (): Promise<TestPostgres> => {
+const startOnce = async (durable: boolean): Promise<TestPostgres> => {
   const port = await freePort();
   const databaseDir = await mkdtemp(join(tmpdir(), "tac-test-postgres-"));
   const output: string[] = [];
@@ -47,8 +47,10 @@ const startOnce = async (): Promise<TestPostgres> => {
       ["listen_addresses", "127.0.0.1"],
       ["unix_socket_directories", ""],
       ["max_connections", "400"],
-      ["fsync", "off"],
-      ["full_page_writes", "off"],
+      ["fsync", durable ? "on" : "off"],
+      ["full_page_writes", durable ? "on" : "off"],
+      // As much as it takes for a benchmark not to measure checkpoints.
+      ...(durable ? [["max_wal_size", "8GB"]] : []),
     ].flatMap(([name, value]) => ["-c", `${name}=${value}`]),
     onLog: record,
     onError: record,
