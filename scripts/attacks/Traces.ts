@@ -1,0 +1,31 @@
+import pg from "pg";
+import { providerIds } from "../stack/layout.ts";
+import { readMetrics } from "../stack/readMetrics.ts";
+import type { Stack } from "../stack/Stack.ts";
+
+/** What an attack must not change: credit held, calls stored, and requests that a provider has answered. */
+export type Traces = { heldNano: string; calls: string; forwarded: number };
+
+const POSTS = /^http_request_ms_count\{[^}]*method="POST"[^}]*\} (\d+)$/gm;
+
+const countForwarded = async (stack: Stack): Promise<number> => {
+  const metrics = await Promise.all(providerIds.map((id) => readMetrics(stack, `provider-sim-${id}`)));
+  const counts = metrics.flatMap((text) => [...text.matchAll(POSTS)].map(([, count]) => Number(count)));
+  return counts.reduce((sum, count) => sum + count, 0);
+};
+
+export const readTraces = async (stack: Stack): Promise<Traces> => {
+  const client = new pg.Client(stack.databaseUrl("gateway"));
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ heldNano: string; calls: string }>(
+      `SELECT (SELECT coalesce(sum(held_nano), 0)::text FROM jobs) AS "heldNano",
+              (SELECT count(*)::text FROM calls) AS calls`,
+    );
+    const [row] = rows;
+    if (row === undefined) throw new Error("The gateway's database gave no row.");
+    return { ...row, forwarded: await countForwarded(stack) };
+  } finally {
+    await client.end();
+  }
+};
