@@ -2,14 +2,14 @@ import {
   Capability,
   DpopProof,
   HolderKey,
-  type ProtocolError,
+  ProtocolError,
   UsageAuth,
   UsageReceipt,
   UsageReport,
   Wire,
 } from "@tac/protocol";
 import { describe, expect, test } from "vitest";
-import { type Call, createVerifier, type VerifierSettings } from "./index.ts";
+import { type Call, createVerifier, type Revocations, type VerifierSettings } from "./index.ts";
 
 const nowMs = 1_790_000_000_000;
 const nowSeconds = nowMs / 1_000;
@@ -82,12 +82,16 @@ const withHeader = (name: string, value: string | string[] | undefined, base = c
   headers: { ...base.headers, [name]: value },
 });
 
+const revocationsOf = (isRevoked: Revocations["isRevoked"]): Revocations => ({
+  isRevoked,
+  assertFresh: () => undefined,
+});
 const verifierOf = (changes: Partial<VerifierSettings> = {}) =>
   createVerifier({
     domain,
     providerId: 1,
     isGateway: (address) => address === gateway,
-    isRevoked: () => false,
+    revocations: revocationsOf(() => false),
     now: () => nowMs,
     ...changes,
   });
@@ -138,7 +142,12 @@ describe("verify", () => {
     ],
     ["a token harvested from another provider", "provider_not_allowed", () => call(), { providerId: 3 }],
     ["another model", "model_not_allowed", () => ({ ...call(), model: "sim-chat-large" }), {}],
-    ["a revoked job", "capability_revoked", () => call(), { isRevoked: (jobId) => jobId === key("44") }],
+    [
+      "a revoked job",
+      "capability_revoked",
+      () => call(),
+      { revocations: revocationsOf((jobId) => jobId === key("44")) },
+    ],
     ["no proof", "invalid_proof", () => withHeader("x-dpop-proof", undefined), {}],
     ["a proof by another key", "invalid_proof", () => call(grant(), {}, HolderKey.generate()), {}],
     ["a proof for another token", "invalid_proof", () => call(grant(), { usageAuth: "other" }), {}],
@@ -189,8 +198,46 @@ describe("verify", () => {
 
   test("tells the revocation list whose token it is and when it was issued", () => {
     const asked: unknown[] = [];
-    verifierOf({ isRevoked: (...question) => asked.push(question) === 0 }).verify(call());
+    const revocations = revocationsOf((...question) => asked.push(question) === 0);
+    verifierOf({ revocations }).verify(call());
     expect(asked).toEqual([[key("44"), { tenant: `0x${"bb".repeat(20)}`, issuedAt: nowSeconds - 10 }]]);
+  });
+
+  test("lets nothing pass while the list of revocations is too old, whatever it says", () => {
+    const revocations: Revocations = {
+      isRevoked: () => false,
+      assertFresh: (asked) => {
+        expect(asked).toBe(gateway);
+        throw new ProtocolError("revocations_unavailable");
+      },
+    };
+    expect(code(() => verifierOf({ revocations }).verify(call()))).toBe("revocations_unavailable");
+  });
+
+  test("asks every time whether the gateway of a token it knows is still enrolled", () => {
+    let isEnrolled = true;
+    let clockMs = nowMs;
+    const verifier = verifierOf({ isGateway: () => isEnrolled, now: () => clockMs });
+    const usageAuth = grant();
+    verifier.verify(call(usageAuth));
+    isEnrolled = false;
+    expect(code(() => verifier.verify(call(usageAuth)))).toBe("invalid_usage_auth");
+    isEnrolled = true;
+    verifier.verify(call(usageAuth));
+    clockMs = nowMs + 300_000;
+    expect(code(() => verifier.verify(call(usageAuth)))).toBe("usage_auth_expired");
+  });
+
+  test("a call that was refused is not remembered", () => {
+    let isRevoked = true;
+    const verifier = verifierOf({ revocations: revocationsOf(() => isRevoked) });
+    const first = call();
+    expect(code(() => verifier.verify(first))).toBe("capability_revoked");
+    const [head = "", body = ""] = String(first.headers["x-dpop-proof"]).split(".");
+    const forged = `${head}.${body}.${Buffer.alloc(64, 1).toString("base64url")}`;
+    isRevoked = false;
+    expect(code(() => verifier.verify(withHeader("x-dpop-proof", forged, first)))).toBe("invalid_proof");
+    expect(verifier.verify(first).jobId).toBe(key("44"));
   });
 
   test("compares the body only when that is demanded", () => {
@@ -220,6 +267,27 @@ describe("countersign", () => {
     const signed = verifierOf().countersign({ report, privateKey: providerKey });
     expect(UsageReport.recover(signed, domain)).toBe(Wire.privateKeyToAddress(providerKey));
     expect(UsageReport.fromHeader(UsageReport.toHeader(signed))).toEqual(signed);
+  });
+
+  test("signs the count of a call that passed, as one request unless told otherwise", () => {
+    const verifier = verifierOf();
+    const passed = verifier.verify(call());
+    const signed = verifier.countersignCall(
+      passed,
+      { model: "sim-chat-small", inputTokens: 12n, outputTokens: 34n },
+      providerKey,
+    );
+    expect(UsageReport.recover(signed, domain)).toBe(Wire.privateKeyToAddress(providerKey));
+    expect(signed.report).toMatchObject({
+      receiptId: passed.receiptId,
+      jobId: passed.jobId,
+      providerId: 1,
+      inputTokens: 12n,
+      cachedInputTokens: 0n,
+      outputTokens: 34n,
+      requests: 1n,
+      durationMs: 0n,
+    });
   });
 
   test("refuses a report for another provider", () => {

@@ -6,13 +6,16 @@ import {
   type ErrorCode,
   Header,
   type Hex,
+  Pricing,
   ProtocolError,
   UsageAuth,
   UsageReceipt,
   UsageReport,
   Wire,
 } from "@tac/protocol";
+import type { Revocations } from "./createRevocationList.ts";
 import { createReplayGuard } from "./replayGuard.ts";
+import { createTokenCache } from "./tokenCache.ts";
 
 /** Headers as Node reports them. */
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -35,16 +38,23 @@ export type VerifiedCall = {
   proof: DpopProof.DpopProof;
 };
 
+/** What this provider counted of a call it served; units that are absent are zero. */
+export type Count = {
+  model: string;
+  inputTokens?: bigint;
+  cachedInputTokens?: bigint;
+  outputTokens?: bigint;
+  requests?: bigint;
+  durationMs?: bigint;
+};
+
 export type VerifierSettings = {
   /** EIP-712 domain of UsageReceipts, of `Deployment.domains(...).usageReceipts`. */
   domain: Wire.Domain;
   providerId: number;
   isGateway: (address: Address) => boolean;
-  /**
-   * Answers from a list that is at most 5 seconds old. `tenant` and `issuedAt` (Unix seconds, of the token) are for
-   * tenants who revoked all at once.
-   */
-  isRevoked: (jobId: Hex, token: { tenant: Address; issuedAt: number }) => boolean;
+  /** Of `followRevocations`, or of the chain; asked for each call, and no call passes while it is too old. */
+  revocations: Revocations;
   /** Unix milliseconds; the clock of the process when absent. */
   now?: () => number;
   /** Base URL of the gateway: proofs for another origin are refused. Absent: any gateway URL is accepted. */
@@ -58,14 +68,24 @@ export type VerifierSettings = {
 export type Verifier = {
   /**
    * Checks, without the network, that an enrolled gateway granted the call to this provider and that the caller's
-   * own key asked for it. Cheap checks come first.
+   * own key asked for it. Cheap checks come first, the caller's signature last; a refused call leaves no trace.
    *
    * @throws ProtocolError `invalid_usage_auth`, `usage_auth_expired`, `wrong_job`, `provider_not_allowed`,
-   * `model_not_allowed`, `capability_revoked`, `invalid_proof`, `binding_mismatch`, `proof_replayed`, `invalid_request`.
+   * `model_not_allowed`, `capability_revoked`, `invalid_proof`, `binding_mismatch`, `proof_replayed`, `invalid_request`,
+   * and `revocations_unavailable` or `chain_unavailable` while the list of revocations is too old.
    */
   verify: (call: Call) => VerifiedCall;
   /** Signs this provider's own count for a call: the countersignature of its receipt. */
   countersign: (count: { report: UsageReport.UsageReport; privateKey: Hex }) => UsageReport.SignedUsageReport;
+  /**
+   * The same for a call that `verify` let pass. `UsageReport.toHeader` makes the `x-usage-report` header of it;
+   * `POST /v1/usage/emit` takes it as JSON.
+   */
+  countersignCall: (
+    call: Pick<VerifiedCall, "receiptId" | "jobId">,
+    count: Count,
+    privateKey: Hex,
+  ) => UsageReport.SignedUsageReport;
 };
 
 const defaultProofAgeSeconds = 300;
@@ -75,13 +95,14 @@ export const createVerifier = ({
   domain,
   providerId,
   isGateway,
-  isRevoked,
+  revocations,
   now = Date.now,
   publicUrl,
   maxProofAgeSeconds = defaultProofAgeSeconds,
   demandSameBody = false,
 }: VerifierSettings): Verifier => {
   const replays = createReplayGuard(maxProofAgeSeconds + Constants.CLOCK_SKEW_SECONDS);
+  const tokens = createTokenCache(isGateway);
   const gatewayOrigin = publicUrl === undefined ? undefined : new URL(publicUrl).origin;
 
   const verify = ({ headers, model, bodyHash }: Call): VerifiedCall => {
@@ -91,21 +112,29 @@ export const createVerifier = ({
     const receiptId = Wire.parse(Wire.bytes32, single(headers, Header.receiptId, "invalid_request"));
     const jobId = Wire.parse(Wire.bytes32, single(headers, Header.jobId, "invalid_request"));
 
-    const usageAuth = UsageAuth.verify(token, { nowSeconds, isGateway });
+    const usageAuth = tokens.verify(token, nowSeconds);
     if (usageAuth.jobId !== jobId) throw new ProtocolError("wrong_job", { param: Header.jobId });
     if (!usageAuth.providers.includes(providerId)) throw new ProtocolError("provider_not_allowed");
     if (model !== undefined && !usageAuth.models.includes(model)) {
       throw new ProtocolError("model_not_allowed", { param: "model" });
     }
     const { tenant, issuedAt, gateway, holder } = usageAuth;
-    if (isRevoked(jobId, { tenant, issuedAt })) throw new ProtocolError("capability_revoked");
+    revocations.assertFresh(gateway);
+    if (revocations.isRevoked(jobId, { tenant, issuedAt })) throw new ProtocolError("capability_revoked");
 
+    const proof = DpopProof.parse(jwt);
+    const { claims } = proof;
     // The caller proved itself to the gateway, so method and URL are the gateway's; whoever pays can compare them.
-    const { htm, htu, ekm } = DpopProof.parse(jwt).claims;
-    if (gatewayOrigin !== undefined && new URL(htu).origin !== gatewayOrigin) {
-      throw new ProtocolError("invalid_proof", { detail: "The proof is for another gateway.", param: "htu" });
+    if (gatewayOrigin !== undefined && new URL(claims.htu).origin !== gatewayOrigin) {
+      throw refusal("The proof is for another gateway.", "htu");
     }
-    if (usageAuth.binding === Capability.BINDING_EXPORTER && ekm === undefined) {
+    const isFuture = claims.iat > nowSeconds + Constants.CLOCK_SKEW_SECONDS;
+    if (isFuture || claims.iat < nowSeconds - maxProofAgeSeconds) {
+      throw refusal("The proof is too old, or from the future.", "iat");
+    }
+    if (proof.holder !== holder) throw refusal("The proof is by another key.", "jwk");
+    if (claims.ath !== UsageAuth.hash(token)) throw refusal("The proof is for another token.", "ath");
+    if (usageAuth.binding === Capability.BINDING_EXPORTER && claims.ekm === undefined) {
       throw new ProtocolError("binding_mismatch", {
         detail: "The proof names no TLS connection.",
         param: "ekm",
@@ -117,39 +146,52 @@ export const createVerifier = ({
         param: "bodyHash",
       });
     }
-    const proof = DpopProof.verify(jwt, {
-      method: htm,
-      url: htu,
-      nowSeconds,
-      maxAgeSeconds: maxProofAgeSeconds,
-      holder,
-      usageAuth: token,
-      ...(demandSameBody && bodyHash !== undefined ? { bodyHash } : {}),
-    });
+    if (demandSameBody && claims.bodyHash !== bodyHash) {
+      throw refusal("The proof is for another body.", "bodyHash");
+    }
     // A report names this id, so a wrong one would countersign another call, or keep that call from settling.
-    if (UsageReceipt.receiptId({ gateway, jobId, claims: proof.claims }) !== receiptId) {
+    if (UsageReceipt.receiptId({ gateway, jobId, claims }) !== receiptId) {
       throw new ProtocolError("invalid_request", {
         detail: "The receipt id is not that of the call the caller signed.",
         param: Header.receiptId,
       });
     }
+    if (!DpopProof.isSigned(jwt, proof)) throw refusal("The signature is not valid.");
     if (!replays.admit(proof.proofHash, nowSeconds)) throw new ProtocolError("proof_replayed");
     return { receiptId, jobId, tenant, gateway, usageAuth, proof };
   };
 
+  const countersign: Verifier["countersign"] = ({ report, privateKey }) => {
+    if (report.providerId !== providerId) {
+      throw new ProtocolError("invalid_request", {
+        detail: `The report is for provider ${report.providerId}, not ${providerId}.`,
+        param: "providerId",
+      });
+    }
+    return UsageReport.sign(report, domain, privateKey);
+  };
+
   return {
     verify,
-    countersign: ({ report, privateKey }) => {
-      if (report.providerId !== providerId) {
-        throw new ProtocolError("invalid_request", {
-          detail: `The report is for provider ${report.providerId}, not ${providerId}.`,
-          param: "providerId",
-        });
-      }
-      return UsageReport.sign(report, domain, privateKey);
-    },
+    countersign,
+    countersignCall: ({ receiptId, jobId }, { model, ...units }, privateKey) =>
+      countersign({
+        privateKey,
+        report: {
+          receiptId,
+          jobId,
+          providerId,
+          modelHash: UsageReceipt.modelHash(model),
+          ...Pricing.ZERO_UNITS,
+          requests: 1n,
+          ...units,
+        },
+      }),
   };
 };
+
+const refusal = (detail: string, param?: string): ProtocolError =>
+  new ProtocolError("invalid_proof", { detail, ...(param === undefined ? {} : { param }) });
 
 /** A header that is there exactly once; a repeated one would leave open which value counts. */
 const single = (headers: Headers, name: string, code: ErrorCode): string => {

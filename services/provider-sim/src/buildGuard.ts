@@ -1,7 +1,8 @@
 import { assertChainId, ConfigError, createChain, type Logger, loadJsonFile } from "@tac/kit";
 import { Deployment } from "@tac/protocol";
-import { createVerifier } from "@tac/verifier";
+import { combineRevocations, createVerifier } from "@tac/verifier";
 import type { Config } from "./config.ts";
+import { followGateways } from "./followGateways.ts";
 import { createGuard, type Guard, openGuard } from "./guard.ts";
 import { type AuthorityWatch, watchAuthority } from "./watchAuthority.ts";
 
@@ -10,31 +11,45 @@ const required = <Value>(variable: string, value: Value | undefined): Value => {
   throw new ConfigError([{ variable, problem: "missing; it is needed with DEPLOYMENT_FILE" }]);
 };
 
+/** What the guard knows of revocations; `assertFresh` throws while any source of it is too old. */
+export type Watch = Pick<AuthorityWatch, "assertFresh" | "close">;
+
 /**
  * With a deployment: checks each call as a provider of the system does, with gateways and revocations from the chain,
- * or from `GATEWAYS` alone when there is no RPC endpoint. Without: an ordinary provider.
+ * or of the one in `GATEWAYS` and its signed list; with both, either revokes. Without: an ordinary provider.
  */
 export const buildGuard = async (
   config: Config,
   logger: Logger,
-): Promise<{ guard: Guard; watch: AuthorityWatch | undefined }> => {
+): Promise<{ guard: Guard; watch: Watch | undefined }> => {
   if (config.DEPLOYMENT_FILE === undefined) return { guard: openGuard, watch: undefined };
   const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
   const providerId = required("PROVIDER_ID", config.PROVIDER_ID);
   const signingKey = required("SIGNING_KEY", config.SIGNING_KEY);
-  let watch: AuthorityWatch | undefined;
+  let chainWatch: AuthorityWatch | undefined;
   if (config.RPC_URLS === undefined) {
     required("GATEWAYS or RPC_URLS", config.GATEWAYS);
+    required("RPC_URLS or REVOCATIONS_URL", config.REVOCATIONS_URL);
   } else {
     const chain = createChain({ rpcUrls: config.RPC_URLS, chainId: deployment.chainId });
     await assertChainId(chain);
-    watch = watchAuthority({ chain, deployment, allowed: config.GATEWAYS, logger });
+    chainWatch = watchAuthority({ chain, deployment, allowed: config.GATEWAYS, logger });
   }
+  const list = await followGateways(config, deployment, logger);
+  const sources = [chainWatch, list].filter((source) => source !== undefined);
+  const watch: Watch = {
+    assertFresh: () => {
+      for (const source of sources) source.assertFresh();
+    },
+    close: async () => {
+      await Promise.all(sources.map((source) => source.close()));
+    },
+  };
   const verifier = createVerifier({
     domain: Deployment.domains(deployment).usageReceipts,
     providerId,
-    isGateway: watch?.isGateway ?? ((address) => config.GATEWAYS?.includes(address) === true),
-    isRevoked: watch?.isRevoked ?? (() => false),
+    isGateway: chainWatch?.isGateway ?? ((address) => config.GATEWAYS?.includes(address) === true),
+    revocations: combineRevocations(...sources),
     ...(config.GATEWAY_PUBLIC_URL === undefined ? {} : { publicUrl: config.GATEWAY_PUBLIC_URL }),
   });
   return {

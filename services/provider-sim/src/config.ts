@@ -26,6 +26,8 @@ export const readConfig = (env?: Record<string, string | undefined>) =>
         .optional()
         .describe("addresses of gateways, separated by commas"),
       RPC_URLS: configFields.rpcUrls.optional(),
+      /** Base URL of the gateway whose signed list of revocations is followed; GATEWAYS then names that gateway alone. */
+      REVOCATIONS_URL: configFields.httpUrl.optional(),
       GATEWAY_PUBLIC_URL: configFields.httpUrl.optional(),
 
       REPORTS_USAGE: z.enum(["inline", "emit", "none"]).default("inline").describe("inline, emit or none"),

@@ -1,10 +1,10 @@
 import { capabilityAuthorityAbi } from "@tac/contracts/abi";
 import { type Chain, type FollowedLogs, followLogs, type Logger } from "@tac/kit";
-import { type Address, type Deployment, type Hex, ProtocolError } from "@tac/protocol";
+import { type Address, type Deployment, ProtocolError } from "@tac/protocol";
+import type { Revocations } from "@tac/verifier";
 
-export type AuthorityWatch = {
+export type AuthorityWatch = Revocations & {
   isGateway: (address: Address) => boolean;
-  isRevoked: (jobId: Hex, token: { tenant: Address; issuedAt: number }) => boolean;
   /** @throws ProtocolError `chain_unavailable` while the list is older than it may be. */
   assertFresh: () => void;
   close: () => Promise<void>;

@@ -51,7 +51,7 @@ export const guarded = (revoked: ReadonlySet<string> = new Set()) =>
       domain,
       providerId: 1,
       isGateway: (address) => address === Wire.privateKeyToAddress(gatewayKey),
-      isRevoked: (job) => revoked.has(job),
+      revocations: { isRevoked: (job) => revoked.has(job), assertFresh: () => undefined },
     }),
     watch: undefined,
     providerId: 1,

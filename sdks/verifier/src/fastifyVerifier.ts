@@ -1,0 +1,41 @@
+import { DpopProof } from "@tac/protocol";
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { VerifiedCall, Verifier } from "./createVerifier.ts";
+import { modelOf, refusalOf } from "./refusalOf.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The verified call; null where `fastifyVerifier` does not stand before the route. */
+    tac: VerifiedCall | null;
+  }
+}
+
+/**
+ * Fastify plugin: every route of the scope it is registered in lets verified calls through only, with `request.tac`, and
+ * answers any other in OpenAI's shape. `rawBodyOf` gives the bytes as they came, for verifiers that demand the same
+ * body. Fastify is needed for its types alone.
+ */
+export const fastifyVerifier = (
+  verifier: Pick<Verifier, "verify">,
+  { rawBodyOf }: { rawBodyOf?: (request: FastifyRequest) => Uint8Array | string } = {},
+): FastifyPluginAsync => {
+  const plugin: FastifyPluginAsync = async (app) => {
+    app.decorateRequest("tac", null);
+    app.addHook("preHandler", async (request, reply) => {
+      try {
+        const model = modelOf(request.body);
+        request.tac = verifier.verify({
+          headers: request.headers,
+          ...(model === undefined ? {} : { model }),
+          ...(rawBodyOf === undefined ? {} : { bodyHash: DpopProof.bodyHash(rawBodyOf(request)) }),
+        });
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal === null) throw error;
+        await reply.code(refusal.status).headers(refusal.headers).send(refusal.body);
+      }
+    });
+  };
+  // Without this mark Fastify would keep the hook to a scope of the plugin's own, where no route is.
+  return Object.assign(plugin, { [Symbol.for("skip-override")]: true });
+};
