@@ -56,6 +56,7 @@ const providerCommand = (layout: Layout, apiKey: string): Command => ({
     NODE_ENV: "production",
     PORT: String(layout.ports["provider-sim-1"]),
     API_KEY: apiKey,
+    UNSAFE_PLAIN_HTTP: "1",
     REPORTS_USAGE: "none",
   },
 });
@@ -69,18 +70,25 @@ export const startBenchStack = async (
   const layout = createLayout(dir, await findFreeOffset((offset) => createLayout(dir, offset).ports));
   forget(layout);
   const keys = loadKeys(layout);
-  const certificates = await createCertificates(layout.configDir);
+  const certificates = await createCertificates(layout, keys);
   const files = writeConfigFiles(layout, keys, certificates);
   const apiKey = keys.providers.get(1)?.apiKey ?? "";
-  const origin = urlOf(layout, "provider-sim-1");
+  // Plain, because the gateways measured beside ours call the same one.
+  const origin = `http://127.0.0.1:${layout.ports["provider-sim-1"]}`;
   writeFileSync(
     files.providers,
     JSON.stringify(
-      providerIds.map((providerId) => ({ providerId, baseUrl: origin, apiKey, reportsUsage: "none" })),
+      providerIds.map((providerId) => ({
+        providerId,
+        baseUrl: origin,
+        apiKey,
+        reportsUsage: "none",
+        unsafePlainHttp: true,
+      })),
     ),
   );
   const context: ServiceContext = { layout, keys, certificates, files };
-  const supervisor = createSupervisor(layout, certificates.caFile);
+  const supervisor = createSupervisor(layout, certificates);
   try {
     const chain = await progress("chain and database", async () => {
       const chainPart = supervisor.start(chainCommand(layout));
@@ -90,7 +98,7 @@ export const startBenchStack = async (
     const key = await progress("a key ceremony of four aggregators, which then leave", async () => {
       for (const id of aggregatorIds) supervisor.start(aggregatorCommand(context, id));
       await Promise.all(aggregatorIds.map((id) => supervisor.awaitHealthy(`aggregator-${id}`, "/livez")));
-      const groupKey = await runCeremony(layout, files.aggregators);
+      const groupKey = await runCeremony(layout, files.aggregators, certificates);
       await Promise.all(aggregatorIds.map((id) => supervisor.kill(`aggregator-${id}`)));
       return groupKey;
     });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BenchStack } from "./benchStack.ts";
 import type { Round } from "./generator/Round.ts";
 import type { Generator } from "./generator/startGenerator.ts";
-import { judgeRound } from "./judgeRound.ts";
+import { isHopeless, judgeRound } from "./judgeRound.ts";
 import type { Measure } from "./Measure.ts";
 import { concat, percentilesOf } from "./measure/percentiles.ts";
 import { usageOf } from "./measure/processTree.ts";
@@ -15,8 +15,6 @@ type Run = { round: Round; costs: Costs };
 
 /** A backlog is let go of before the next round. */
 const REST_MS = 300;
-/** A round that takes so long to drain needs no second one to show that the rate is too high. */
-const HOPELESS_MS = 2_000;
 
 /** Runs one round and reads what everyone used between its two marks. */
 export const runMeasured = async (
@@ -92,7 +90,8 @@ const added = (measure: Measure, direct: Measure | undefined): Measure => {
 
 /**
  * Measures all subjects at rising rates. The rounds of a rate go round robin, each time beginning with another subject,
- * so that whatever else the machine does hits all alike. A subject that fell behind is not asked for more.
+ * so that whatever else the machine does hits all alike. A subject that fell far behind is not asked for more; without
+ * `direct` there is nothing to compare with, and the measuring ends.
  */
 export const measureRates = async (
   {
@@ -116,7 +115,7 @@ export const measureRates = async (
       for (let turn = 0; turn < alive.length; turn += 1) {
         const subject = alive[(turn + round) % alive.length];
         const own = subject && runs.get(subject);
-        if (!subject || !own || own.some((run) => run.round.drainMs > HOPELESS_MS)) continue;
+        if (!subject || !own || own.some(({ round: earlier }) => isHopeless(earlier))) continue;
         own.push(await runMeasured(generator, stack, subject.name, subject.pids, { ...settings, rate }));
       }
     }
@@ -126,8 +125,8 @@ export const measureRates = async (
       all.push(measure);
       onMeasure(measure);
     }
-    alive = alive.filter((_, index) => measures[index]?.fellBehind === null);
-    if (direct?.fellBehind !== null) break;
+    alive = alive.filter((subject) => !runs.get(subject)?.some(({ round }) => isHopeless(round)));
+    if (!alive.some(({ name }) => name === "direct")) break;
   }
   return all;
 };
