@@ -6,7 +6,7 @@ import { createLayout, defaultDir, serviceNames } from "./stack/layout.ts";
 import { showProgress } from "./stack/progress.ts";
 import { forget } from "./stack/reset.ts";
 import { startStack } from "./stack/start.ts";
-import { urlOf } from "./stack/urlOf.ts";
+import { speaksTls, urlOf } from "./stack/urlOf.ts";
 
 const portOffset = Number(process.env.PORT_OFFSET ?? "0");
 if (!Number.isInteger(portOffset) || portOffset < 0 || portOffset > 50_000)
@@ -31,14 +31,17 @@ const up = async (): Promise<void> => {
 };
 
 const status = async (): Promise<void> => {
-  const caFile = `${layout.configDir}/ca.pem`;
+  const tls = {
+    caFile: `${layout.configDir}/ca.pem`,
+    certFile: `${layout.tlsDir}/operator/cert.pem`,
+    keyFile: `${layout.tlsDir}/operator/key.pem`,
+  };
   const healths = await Promise.all(
     serviceNames.map(async (name) => ({
       name,
-      healthy: await isHealthy(
-        `${urlOf(layout, name)}/healthz`,
-        name === "gateway" ? caFile : undefined,
-      ).catch(() => false),
+      healthy: await isHealthy(`${urlOf(layout, name)}/healthz`, speaksTls(name) ? tls : undefined).catch(
+        () => false,
+      ),
     })),
   );
   for (const { name, healthy } of healths)

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Client, createClient, type Job } from "@tac/sdk";
+import { Agent, request } from "undici";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { inputs, plan } from "../demo/plan.ts";
 import { fundGas } from "../stack/chain.ts";
@@ -58,7 +59,13 @@ export const runPlan = async (credits: Client): Promise<{ job: Job; costNano: bi
 };
 
 export const getJson = async <T>(stack: Stack, name: PartName, path: string): Promise<T> => {
-  const response = await fetch(`${urlOf(stack.layout, name)}${path}`);
-  if (!response.ok) throw new Error(`${name}${path} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
+  const agent = new Agent({ connect: { ca: stack.certificates.ca } });
+  try {
+    const { statusCode, body } = await request(`${urlOf(stack.layout, name)}${path}`, { dispatcher: agent });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`${name}${path} answered ${statusCode}: ${text}`);
+    return JSON.parse(text) as T;
+  } finally {
+    await agent.close();
+  }
 };

@@ -1,10 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
+import type { Certificates } from "./certificates.ts";
 import { awaitChain } from "./chain.ts";
 import { awaitHealthy } from "./health.ts";
 import type { Layout, PartName } from "./layout.ts";
 import { awaitPostgres } from "./postgres.ts";
 import { type Command, type Part, startPart } from "./processes.ts";
-import { urlOf } from "./urlOf.ts";
+import { speaksTls, urlOf } from "./urlOf.ts";
 
 /** Starts, watches and stops the parts of one stack. */
 export type Supervisor = {
@@ -19,14 +20,15 @@ export type Supervisor = {
   stop: () => Promise<void>;
 };
 
+type Running = { command: Command; part: Part };
+
 /** What the services store in and send to goes last. */
 const stoppedLast: readonly PartName[] = ["postgres", "chain"];
 
-/** @param caFile whom to trust for the gateway's certificate. */
-export const createSupervisor = (layout: Layout, caFile: string): Supervisor => {
-  const parts = new Map<PartName, { command: Command; part: Part }>();
+export const createSupervisor = (layout: Layout, { caFile, of }: Certificates): Supervisor => {
+  const parts = new Map<PartName, Running>();
 
-  const entryOf = (name: PartName): { command: Command; part: Part } => {
+  const entryOf = (name: PartName): Running => {
     const entry = parts.get(name);
     if (entry === undefined) throw new Error(`${name} was not started.`);
     return entry;
@@ -48,8 +50,10 @@ export const createSupervisor = (layout: Layout, caFile: string): Supervisor => 
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, interrupt);
   };
   const awaitPart = (name: PartName, path: string): Promise<void> => {
-    const target = { part: partOf(name), url: `${urlOf(layout, name)}${path}` };
-    return awaitHealthy(name === "gateway" ? { ...target, caFile } : target);
+    const { part, command } = entryOf(name);
+    if (!speaksTls(name) || command.env.UNSAFE_PLAIN_HTTP === "1")
+      return awaitHealthy({ part, url: `http://127.0.0.1:${layout.ports[name]}${path}` });
+    return awaitHealthy({ part, url: `${urlOf(layout, name)}${path}`, trust: { caFile, ...of("operator") } });
   };
   const awaitReady = async (name: PartName): Promise<void> => {
     if (name === "postgres") await awaitPostgres(layout, partOf(name));

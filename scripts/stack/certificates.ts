@@ -1,68 +1,85 @@
-// The X.509 library resolves its parts through decorators and needs this polyfill loaded first.
-import "reflect-metadata";
-import { webcrypto } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
+import { certificateNames } from "@tac/kit";
+import { createKeeper, type KeeperSettings, type Leaf } from "./CertificateKeeper.ts";
+import type { Keys } from "./keys.ts";
+import { type Layout, repositoryDir } from "./layout.ts";
+import type { Command } from "./processes.ts";
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
-const dayMs = 24 * 60 * 60 * 1000;
+/** PEM files of one party. */
+export type PairFiles = { certFile: string; keyFile: string };
 
 export type Certificates = {
-  /** PEM of the development CA. */
+  /** PEM of the authorities that were trusted when the stack started. */
   ca: string;
   caFile: string;
-  gatewayCertFile: string;
-  gatewayKeyFile: string;
+  of: (party: string) => PairFiles;
+  settingsFile: string;
 };
 
-const exportPrivateKey = async (key: webcrypto.CryptoKey): Promise<string> =>
-  x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+const secondsOf = (variable: string, fallback: number): number => {
+  const seconds = Number(process.env[variable] ?? fallback);
+  if (Number.isFinite(seconds) && seconds >= 1) return seconds;
+  throw new Error(`${variable} must be a number of seconds, at least 1.`);
+};
+
+const hour = 3_600;
+
+const leavesOf = (layout: Layout, keys: Keys): Leaf[] => {
+  const leaf = (commonName: string, uses: Leaf["uses"], ...names: string[]): Leaf => ({
+    commonName,
+    uses,
+    names,
+    dir: join(layout.tlsDir, commonName),
+  });
+  const gateway = certificateNames.gateway(keys.gateway.account.address.toLowerCase());
+  return [
+    leaf("gateway", ["server"], gateway),
+    leaf("gateway-client", ["client"], gateway),
+    leaf("operator", ["client"], certificateNames.operator("ceremony")),
+    ...[...keys.providers.keys()].map((id) =>
+      leaf(`provider-sim-${id}`, ["server"], certificateNames.provider(id)),
+    ),
+    ...[...keys.aggregators].map(([id, { node }]) =>
+      leaf(`aggregator-${id}`, ["server", "client"], certificateNames.aggregator(node.nodePublicKey)),
+    ),
+  ];
+};
 
 /**
- * Makes a development CA and one leaf for the gateway on the loopback names, both valid for a day. They are made anew
- * at each start; the CA's private key never touches the disk.
+ * Makes the development authority and a certificate for each party, or renews those of an earlier run. Lifetimes come
+ * from `CERTIFICATE_LIFETIME_SECONDS` (two hours), `AUTHORITY_LIFETIME_SECONDS` (30 days) and
+ * `AUTHORITY_OVERLAP_SECONDS` (half a minute).
  */
-export const createCertificates = async (dir: string): Promise<Certificates> => {
-  x509.cryptoProvider.set(webcrypto);
-  const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + dayMs) };
-  const caKeys = await webcrypto.subtle.generateKey(algorithm, false, ["sign", "verify"]);
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    name: "CN=tokenised-api-credits development CA",
-    keys: caKeys,
-    signingAlgorithm: algorithm,
-    ...validity,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-    ],
-  });
-  const leafKeys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const leaf = await x509.X509CertificateGenerator.create({
-    subject: "CN=gateway",
-    issuer: ca.subject,
-    publicKey: leafKeys.publicKey,
-    signingKey: caKeys.privateKey,
-    signingAlgorithm: algorithm,
-    ...validity,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension([
-        { type: "dns", value: "localhost" },
-        { type: "ip", value: "127.0.0.1" },
-      ]),
-    ],
-  });
-  const files: Certificates = {
-    ca: `${ca.toString("pem")}\n`,
-    caFile: join(dir, "ca.pem"),
-    gatewayCertFile: join(dir, "gateway.pem"),
-    gatewayKeyFile: join(dir, "gateway-key.pem"),
+export const createCertificates = async (layout: Layout, keys: Keys): Promise<Certificates> => {
+  const settings: KeeperSettings = {
+    authorityFile: join(layout.keysDir, "authority.json"),
+    bundleFile: join(layout.configDir, "ca.pem"),
+    leaves: leavesOf(layout, keys),
+    lifetimeMs: secondsOf("CERTIFICATE_LIFETIME_SECONDS", 2 * hour) * 1_000,
+    authorityLifetimeMs: secondsOf("AUTHORITY_LIFETIME_SECONDS", 30 * 24 * hour) * 1_000,
+    overlapMs: secondsOf("AUTHORITY_OVERLAP_SECONDS", 30) * 1_000,
   };
-  writeFileSync(files.caFile, files.ca, { mode: 0o644 });
-  writeFileSync(files.gatewayCertFile, `${leaf.toString("pem")}\n`, { mode: 0o644 });
-  writeFileSync(files.gatewayKeyFile, `${await exportPrivateKey(leafKeys.privateKey)}\n`, { mode: 0o600 });
-  return files;
+  await createKeeper(settings).keep();
+  const settingsFile = join(layout.configDir, "certificates.json");
+  writeFileSync(settingsFile, JSON.stringify(settings, null, 2), { mode: 0o600 });
+  return {
+    ca: readFileSync(settings.bundleFile, "utf8"),
+    caFile: settings.bundleFile,
+    of: (party) => ({
+      certFile: join(layout.tlsDir, party, "cert.pem"),
+      keyFile: join(layout.tlsDir, party, "key.pem"),
+    }),
+    settingsFile,
+  };
 };
+
+/** The process that renews them while the stack runs. */
+export const certificateCommand = (layout: Layout, { settingsFile }: Certificates): Command => ({
+  name: "certificates",
+  command: process.execPath,
+  args: ["--import", "tsx", "stack/certificateAuthority.ts", settingsFile, String(layout.ports.certificates)],
+  cwd: join(repositoryDir, "scripts"),
+  logFile: join(layout.logsDir, "certificates.log"),
+  env: { NODE_ENV: "production" },
+});

@@ -9,6 +9,7 @@ const basePorts = {
   postgres: 5433,
   gateway: 8443,
   "gateway-metrics": 8444,
+  certificates: 8080,
   tariff: 8081,
   billing: 8082,
   orchestrator: 8083,
@@ -25,6 +26,7 @@ export type Ports = Record<keyof typeof basePorts, number>;
 
 /** The parts that are services of this repository and answer `/healthz`. */
 export const serviceNames: readonly PartName[] = [
+  "certificates",
   "gateway",
   "tariff",
   "billing",
@@ -47,6 +49,8 @@ export type Layout = {
   keysDir: string;
   logsDir: string;
   configDir: string;
+  /** A folder for each party's certificate and key. */
+  tlsDir: string;
   postgresDir: string;
   chainStateFile: string;
   deploymentFile: string;
@@ -64,6 +68,7 @@ export const createLayout = (dir: string, portOffset = 0): Layout => {
     keysDir: join(dir, "keys"),
     logsDir: join(dir, "logs"),
     configDir: join(dir, "config"),
+    tlsDir: join(dir, "tls"),
     postgresDir: join(dir, "postgres"),
     chainStateFile: join(dir, "chain.json"),
     deploymentFile: join(dir, "addresses.json"),
@@ -72,7 +77,7 @@ export const createLayout = (dir: string, portOffset = 0): Layout => {
       Object.entries(basePorts).map(([name, port]) => [name, port + portOffset]),
     ) as Ports,
   };
-  for (const folder of [layout.keysDir, layout.logsDir, layout.configDir])
+  for (const folder of [layout.keysDir, layout.logsDir, layout.configDir, layout.tlsDir])
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
   return layout;
 };

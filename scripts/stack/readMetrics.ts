@@ -1,10 +1,20 @@
+import { request } from "undici";
+import { openAgent } from "./health.ts";
 import type { PartName } from "./layout.ts";
 import type { Stack } from "./Stack.ts";
-import { urlOf } from "./urlOf.ts";
+import { speaksTls, urlOf } from "./urlOf.ts";
 
 /** The Prometheus text of a service that serves `/metrics` on its own listener. */
-export const readMetrics = async ({ layout }: Stack, name: PartName): Promise<string> => {
-  const response = await fetch(`${urlOf(layout, name)}/metrics`, { signal: AbortSignal.timeout(5_000) });
-  if (!response.ok) throw new Error(`${name}/metrics answered ${response.status}.`);
-  return response.text();
+export const readMetrics = async ({ layout, certificates }: Stack, name: PartName): Promise<string> => {
+  const { caFile, of } = certificates;
+  const dispatcher = openAgent(speaksTls(name) ? { caFile, ...of("operator") } : undefined);
+  try {
+    const url = `${urlOf(layout, name)}/metrics`;
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(5_000) });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`${name}/metrics answered ${statusCode}.`);
+    return text;
+  } finally {
+    await dispatcher.close();
+  }
 };

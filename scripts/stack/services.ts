@@ -40,7 +40,6 @@ export const writeConfigFiles = (layout: Layout, keys: Keys, certificates: Certi
       {
         address: keys.gateway.account.address.toLowerCase(),
         url: urlOf(layout, "gateway"),
-        caFile: certificates.caFile,
       },
     ]),
     providers: write(
@@ -50,6 +49,7 @@ export const writeConfigFiles = (layout: Layout, keys: Keys, certificates: Certi
         baseUrl: urlOf(layout, `provider-sim-${providerId}` as PartName),
         apiKey,
         reportsUsage: "inline",
+        mutualTls: { caFile: certificates.caFile },
       })),
     ),
     tariffs: write("tariffs.json", localTariffs.map(Tariff.toJson)),
@@ -61,6 +61,12 @@ export type ServiceContext = {
   keys: Keys;
   certificates: Certificates;
   files: ConfigFiles;
+};
+
+/** What a service that speaks TLS shows, and whom it trusts. */
+const tlsOf = ({ caFile, of }: Certificates, name: PartName): Record<string, string> => {
+  const { certFile, keyFile } = of(name);
+  return { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_CA_FILE: caFile };
 };
 
 /** A service runs from its sources, in a process of its own, with nothing in its environment but what it needs. */
@@ -79,10 +85,15 @@ const service = (layout: Layout, name: PartName, folder: string, env: Record<str
   },
 });
 
-export const aggregatorCommand = ({ layout, keys, files }: ServiceContext, id: number): Command => {
+export const aggregatorCommand = (
+  { layout, keys, certificates, files }: ServiceContext,
+  id: number,
+): Command => {
   const secrets = keys.aggregators.get(id);
   if (secrets === undefined) throw new Error(`There is no aggregator ${id}.`);
-  return service(layout, `aggregator-${id}` as PartName, "oracle-agg", {
+  const name = `aggregator-${id}` as PartName;
+  return service(layout, name, "oracle-agg", {
+    ...tlsOf(certificates, name),
     REPLICA_ID: String(id),
     DATABASE_URL: databaseUrl(layout, `aggregator_${id}`),
     AGGREGATORS_FILE: files.aggregators,
@@ -97,10 +108,12 @@ export const aggregatorCommand = ({ layout, keys, files }: ServiceContext, id: n
   });
 };
 
-export const providerCommand = ({ layout, keys }: ServiceContext, id: number): Command => {
+export const providerCommand = ({ layout, keys, certificates }: ServiceContext, id: number): Command => {
   const secrets = keys.providers.get(id);
   if (secrets === undefined) throw new Error(`There is no provider ${id}.`);
-  return service(layout, `provider-sim-${id}` as PartName, "provider-sim", {
+  const name = `provider-sim-${id}` as PartName;
+  return service(layout, name, "provider-sim", {
+    ...tlsOf(certificates, name),
     PROVIDER_ID: String(id),
     API_KEY: secrets.apiKey,
     SIGNING_KEY: secrets.signing.privateKey,
@@ -132,21 +145,21 @@ export const gatewayCommand = ({ layout, keys, certificates, files }: ServiceCon
     RPC_URLS: urlOf(layout, "chain"),
     GATEWAY_PRIVATE_KEY: keys.gateway.privateKey,
     REPLICA_ID: "gateway-1",
-    TLS_CERT_FILE: certificates.gatewayCertFile,
-    TLS_KEY_FILE: certificates.gatewayKeyFile,
-    UNSAFE_PEERS_WITHOUT_CERTIFICATES: "1",
-    UNSAFE_PLAIN_PROVIDERS: "1",
+    ...tlsOf(certificates, "gateway"),
+    TLS_CLIENT_CERT_FILE: certificates.of("gateway-client").certFile,
+    TLS_CLIENT_KEY_FILE: certificates.of("gateway-client").keyFile,
     PROVIDERS_FILE: files.providers,
     AGGREGATORS_FILE: files.aggregators,
     TARIFF_URL: urlOf(layout, "tariff"),
     TARIFF_SIGNERS: keys.tariff.account.address.toLowerCase(),
   });
 
-export const billingCommand = ({ layout, keys }: ServiceContext): Command =>
+export const billingCommand = ({ layout, keys, certificates }: ServiceContext): Command =>
   service(layout, "billing", "billing", {
     DATABASE_URL: databaseUrl(layout, "billing"),
     DEPLOYMENT_FILE: layout.deploymentFile,
     RPC_URLS: urlOf(layout, "chain"),
+    TLS_CA_FILE: certificates.caFile,
     AGGREGATOR_URLS: aggregatorIds.map((id) => urlOf(layout, `aggregator-${id}`)).join(","),
     TARIFF_URL: urlOf(layout, "tariff"),
     BILLING_PRIVATE_KEY: keys.billing.privateKey,

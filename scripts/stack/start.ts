@@ -1,5 +1,5 @@
 import { runCeremony } from "./ceremony.ts";
-import { createCertificates } from "./certificates.ts";
+import { certificateCommand, createCertificates } from "./certificates.ts";
 import { awaitChain, chainCommand, fundGas, startBlocks } from "./chain.ts";
 import { deploy } from "./deploy.ts";
 import { type Keys, loadKeys } from "./keys.ts";
@@ -49,12 +49,13 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
   await assertPortsFree(layout.ports);
   if (fresh) forget(layout);
   const keys = loadKeys(layout);
-  const certificates = await createCertificates(layout.configDir);
+  const certificates = await createCertificates(layout, keys);
   const files = writeConfigFiles(layout, keys, certificates);
   const context: ServiceContext = { layout, keys, certificates, files };
-  const supervisor = createSupervisor(layout, certificates.caFile);
+  const supervisor = createSupervisor(layout, certificates);
   try {
     const chain = await progress("chain and database", async () => {
+      supervisor.start(certificateCommand(layout, certificates));
       const chainPart = supervisor.start(chainCommand(layout));
       const postgresPart = supervisor.start(postgresCommand(layout));
       await ensureDatabases(layout, postgresPart, databaseNames);
@@ -63,7 +64,7 @@ export const startStack = async ({ layout, fresh, progress }: StartOptions): Pro
     const key = await progress("four aggregators, and their dealerless key ceremony", async () => {
       for (const id of aggregatorIds) supervisor.start(aggregatorCommand(context, id));
       await Promise.all(aggregatorIds.map((id) => supervisor.awaitHealthy(`aggregator-${id}`, "/livez")));
-      return runCeremony(layout, files.aggregators);
+      return runCeremony(layout, files.aggregators, certificates);
     });
     const deployment = await progress("contracts", async () => {
       await fundGas(chain.client, senders(keys));

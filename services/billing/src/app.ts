@@ -1,4 +1,4 @@
-import { type App, createApp, type HealthCheck, type Logger, type Metrics } from "@tac/kit";
+import { type App, createApp, type HealthCheck, type Logger, type Metrics, type ServerTls } from "@tac/kit";
 import { addInvoiceRoutes, type InvoiceRoutesDeps } from "./routes/invoices.ts";
 import { addVerificationRoutes, type VerificationRoutesDeps } from "./routes/verification.ts";
 
@@ -7,6 +7,7 @@ export type BillingAppDeps = InvoiceRoutesDeps &
     logger: Logger;
     metrics: Metrics;
     checks?: Readonly<Record<string, HealthCheck>>;
+    tls?: ServerTls | null;
   };
 
 /** The HTTP API of billing; errors are RFC 9457 problem+json. */
@@ -17,6 +18,7 @@ export function buildApp(deps: BillingAppDeps): App {
     metrics: deps.metrics,
     problemEverywhere: true,
     checks: deps.checks ?? {},
+    tls: deps.tls,
   });
   addInvoiceRoutes(app, deps);
   addVerificationRoutes(app, deps);

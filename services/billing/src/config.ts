@@ -1,4 +1,4 @@
-import { configFields } from "@tac/kit";
+import { configFields, tlsFields } from "@tac/kit";
 import { z } from "zod";
 
 const urlList = z
@@ -11,6 +11,8 @@ export const configShape = {
   PORT: configFields.port(8082),
   HOST: configFields.host,
   LOG_LEVEL: configFields.logLevel,
+  /** TLS_CA_FILE: the authorities that sign the aggregators' certificates; the system's when absent. */
+  ...tlsFields,
   DATABASE_URL: configFields.databaseUrl,
   REDIS_URL: configFields.redisUrl.optional(),
   RPC_URLS: configFields.rpcUrls,

@@ -11,9 +11,13 @@ import {
   followLogs,
   loadConfig,
   migrate,
+  openTls,
   runService,
+  TlsDispatcher,
+  watchTls,
 } from "@tac/kit";
 import { Wire } from "@tac/protocol";
+import { Agent } from "undici";
 import { buildApp } from "./app.ts";
 import { billingEventsAbi } from "./chain/billingEventsAbi.ts";
 import { createChainReader } from "./chain/createChainReader.ts";
@@ -31,6 +35,18 @@ await runService(async () => {
   const config = loadConfig(configShape);
   const logger = createLogger({ service: "billing", level: config.LOG_LEVEL });
   const metrics = createMetrics({ service: "billing" });
+  const tls = openTls(config, { logger, metrics, plainOnLoopback: true });
+  const trust =
+    config.TLS_CA_FILE === undefined
+      ? null
+      : watchTls(
+          { caFile: config.TLS_CA_FILE },
+          { logger, metrics, certificate: "trust", pollMs: config.TLS_POLL_MS },
+        );
+  const dispatcher =
+    trust === null
+      ? undefined
+      : new TlsDispatcher({ source: trust, create: (connect) => new Agent({ connect }) });
   const deployment = readDeployment(config.DEPLOYMENT_FILE);
   const taxRules = config.TAX_RULES_FILE === undefined ? NO_TAX : readTaxRules(config.TAX_RULES_FILE);
 
@@ -56,7 +72,7 @@ await runService(async () => {
     metrics,
     logger,
     taxRules,
-    aggregators: config.AGGREGATOR_URLS.map(createAggregator),
+    aggregators: config.AGGREGATOR_URLS.map((url) => createAggregator(url, dispatcher)),
     fetchTariff: createTariffPort(config.TARIFF_URL),
     privateKey: config.BILLING_PRIVATE_KEY,
     now: Date.now,
@@ -88,6 +104,7 @@ await runService(async () => {
     metrics,
     issuer: Wire.privateKeyToAddress(config.BILLING_PRIVATE_KEY),
     explorerUrl: config.EXPLORER_URL,
+    tls: tls && { source: tls, clients: "none" },
     checks: {
       database: () => pool.query("SELECT 1"),
       chain: async () => {
@@ -104,6 +121,11 @@ await runService(async () => {
       pipeline: pipeline.close,
       queues: queues.close,
       database: () => pool.end(),
+      tls: async () => {
+        await dispatcher?.destroy();
+        tls?.close();
+        trust?.close();
+      },
     },
   });
   await app.listen({ host: config.HOST, port: config.PORT });

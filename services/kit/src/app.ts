@@ -62,7 +62,7 @@ export const createApp = ({
   checks = {},
   checkDeadlineMs = 2_000,
   servesMetrics = true,
-  tls,
+  tls = null,
   trustedProxies = [],
 }: {
   service: string;
@@ -75,8 +75,8 @@ export const createApp = ({
   checkDeadlineMs?: number;
   /** False: `GET /metrics` is served elsewhere, because strangers reach this listener. */
   servesMetrics?: boolean;
-  /** Absent: plain HTTP. */
-  tls?: ServerTls | undefined;
+  /** Null or absent: plain HTTP. */
+  tls?: ServerTls | null | undefined;
   /** Addresses and CIDR ranges of proxies whose `x-forwarded-for` is believed; of nobody else's. */
   trustedProxies?: readonly string[];
 }): App => {
@@ -90,7 +90,7 @@ export const createApp = ({
     return503OnClosing: true,
     forceCloseConnections: "idle",
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
-    ...(tls === undefined ? {} : { https: serverTlsOptions(tls) }),
+    ...(tls === null ? {} : { https: serverTlsOptions(tls) }),
   });
   const requestMs = metrics.histogram("http_request_ms", "Time to answer, in milliseconds", [
     "method",
@@ -110,8 +110,8 @@ export const createApp = ({
     );
   });
 
-  closeConnectionsOnClose(app, tls !== undefined);
-  if (tls !== undefined) app.server.once("close", followServerTls(app.server, tls));
+  closeConnectionsOnClose(app, tls !== null);
+  if (tls !== null) app.server.once("close", followServerTls(app.server, tls));
 
   app.setErrorHandler((thrown, request, reply) => {
     const error = toProtocolError(thrown);

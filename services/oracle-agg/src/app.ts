@@ -1,4 +1,4 @@
-import { type App, createApp, type Logger, type Metrics } from "@tac/kit";
+import { type App, createApp, type Logger, type Metrics, type TlsSource } from "@tac/kit";
 import type { Ceremony } from "./dkg/Ceremony.ts";
 import { addDkgRoutes } from "./dkg/routes.ts";
 import { addPeerRoutes } from "./http/peerRoutes.ts";
@@ -16,6 +16,8 @@ export type AppDependencies = {
   readKey: () => KeyShare | null;
   logger: Logger;
   metrics: Metrics;
+  /** Null: plain HTTP, where peers are known by their signatures alone. */
+  tls?: TlsSource | null;
 };
 
 /** The replica's HTTP interface. It serves the key ceremony before there is a key, a deployment or a store. */
@@ -27,12 +29,15 @@ export const buildApp = ({
   readKey,
   logger,
   metrics,
+  tls = null,
 }: AppDependencies): App => {
   const app = createApp({
     service: "oracle-agg",
     logger,
     metrics,
     problemEverywhere: true,
+    // Anyone may read what is settled, so a certificate is asked for and the routes of peers insist on it.
+    tls: tls === null ? undefined : { source: tls, clients: "request" },
     checks: {
       replica: async () => runtime.replica(),
       lane: async () => {
@@ -42,8 +47,8 @@ export const buildApp = ({
       },
     },
   });
-  addDkgRoutes(app, ceremony);
-  addPeerRoutes(app, set, runtime);
+  addDkgRoutes(app, ceremony, { set, demandsCertificate: tls !== null });
+  addPeerRoutes(app, set, runtime, { demandsCertificate: tls !== null });
   addPublicRoutes(app, { runtime, set, replica, readKey });
   return app;
 };

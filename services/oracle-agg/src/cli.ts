@@ -3,6 +3,7 @@ import { createPool, fetchJson } from "@tac/kit";
 import { Wire } from "@tac/protocol";
 import { Command } from "commander";
 import { z } from "zod";
+import { openCommandTls } from "./commandTls.ts";
 import { httpDkgPeer } from "./dkg/httpPeer.ts";
 import { runCeremony } from "./dkg/runCeremony.ts";
 import { loadAggregatorSet } from "./keys/AggregatorSet.ts";
@@ -17,9 +18,10 @@ program
   .requiredOption("--out <file>", "where to write the group key that openLane and rotateKey take")
   .action(async ({ aggregatorsFile, out }: { aggregatorsFile: string; out: string }) => {
     const set = loadAggregatorSet(aggregatorsFile);
+    const dispatcherOf = openCommandTls();
     const key = await runCeremony(
       set,
-      set.replicas.map(({ url }) => httpDkgPeer(url)),
+      set.replicas.map((entry) => httpDkgPeer(entry.url, dispatcherOf(entry))),
     );
     writeFileSync(out, `${JSON.stringify(key, null, 2)}\n`);
     process.stdout.write(
@@ -33,11 +35,15 @@ program
   .requiredOption("--aggregators-file <file>", "the file every replica has as AGGREGATORS_FILE")
   .action(async ({ aggregatorsFile }: { aggregatorsFile: string }) => {
     const set = loadAggregatorSet(aggregatorsFile);
+    const dispatcherOf = openCommandTls();
     const statuses = await Promise.all(
-      set.replicas.map(async ({ id, url }) => {
+      set.replicas.map(async (entry) => {
+        const { id, url } = entry;
+        const dispatcher = dispatcherOf(entry);
         try {
           return await fetchJson(new URL("/v1/status", url).href, {
             schema: z.looseObject({ replica: z.number() }),
+            ...(dispatcher === undefined ? {} : { dispatcher }),
           });
         } catch (error) {
           return {

@@ -1,4 +1,4 @@
-import { configFields, loadConfig } from "@tac/kit";
+import { configFields, loadConfig, tlsFields } from "@tac/kit";
 import type { Address } from "viem";
 import { z } from "zod";
 
@@ -13,6 +13,8 @@ const shape = {
   HOST: configFields.host,
   PORT: configFields.port(9101),
   LOG_LEVEL: configFields.logLevel,
+  /** One certificate for both directions: it names this replica's node key. */
+  ...tlsFields,
   DATABASE_URL: configFields.databaseUrl,
   REPLICA_ID: z.coerce
     .number()

@@ -1,13 +1,15 @@
-import { closeWithGrace, createLogger, createMetrics, runService } from "@tac/kit";
+import { closeWithGrace, createLogger, createMetrics, openTls, runService } from "@tac/kit";
 import { buildApp } from "./app.ts";
 import { createViemChain } from "./chain/viemChain.ts";
 import { loadReplicaConfig } from "./config.ts";
 import { createReplica, readDeployment } from "./createReplica.ts";
 import { Ceremony } from "./dkg/Ceremony.ts";
 import { createGatewayPort, loadGateways } from "./feed/GatewayPort.ts";
+import { openGatewayDispatcher } from "./feed/openGatewayDispatcher.ts";
 import { loadAggregatorSet, replicaOf } from "./keys/AggregatorSet.ts";
 import { readKeyShare } from "./keys/KeyShare.ts";
 import { loadNodeKey } from "./keys/NodeKey.ts";
+import { assertSafeUrls } from "./peers/assertSafeUrls.ts";
 import { createRuntime, Waiting } from "./Runtime.ts";
 import { createReplicaMetrics } from "./replica/ReplicaMetrics.ts";
 
@@ -26,6 +28,9 @@ const main = async (): Promise<void> => {
   )
     throw new Error(`NODE_KEY_FILE is not the key that AGGREGATORS_FILE lists for replica ${replica}.`);
   const gatewayEntries = loadGateways(config.GATEWAYS_FILE);
+  const tls = openTls(config, { logger, metrics, checksPeers: true });
+  if (tls !== null) assertSafeUrls(set, gatewayEntries);
+  const openGateway = openGatewayDispatcher(config, { logger, metrics, tls });
   const readKey = () => readKeyShare(config.KEY_FILE);
 
   const runtime = createRuntime({
@@ -53,10 +58,11 @@ const main = async (): Promise<void> => {
         windowMs: config.WINDOW_MS,
         leaderTimeoutMs: config.LEADER_TIMEOUT_MS,
         chain,
-        gateways: gatewayEntries.map((gateway) => createGatewayPort(gateway, identity)),
+        gateways: gatewayEntries.map((gateway) => createGatewayPort(gateway, identity, openGateway(gateway))),
         tariffs: config.TARIFF_URL,
         logger,
         metrics: replicaMetrics,
+        tls,
       });
     },
   });
@@ -68,8 +74,11 @@ const main = async (): Promise<void> => {
     onReady: ({ groupPublicKey, transcriptHash }) =>
       logger.info({ groupPublicKey, transcriptHash }, "key ceremony finished"),
   });
-  const app = buildApp({ set, replica, ceremony, runtime, readKey, logger, metrics });
-  closeWithGrace({ logger, closers: { http: () => app.close(), replica: () => runtime.stop() } });
+  const app = buildApp({ set, replica, ceremony, runtime, readKey, logger, metrics, tls });
+  closeWithGrace({
+    logger,
+    closers: { http: () => app.close(), replica: () => runtime.stop(), tls: async () => tls?.close() },
+  });
   await app.listen({ host: config.HOST, port: config.PORT });
   logger.info({ host: config.HOST, port: config.PORT }, "listening");
 };

@@ -1,4 +1,4 @@
-import { type App, createApp, type Metrics } from "@tac/kit";
+import { type App, createApp, type Metrics, type ServerTls } from "@tac/kit";
 import { addTaskRoutes } from "./routes/taskRoutes.ts";
 import type { TaskContext } from "./tasks/TaskContext.ts";
 import { createTaskRunner, type RunnerOptions, type TaskRunner } from "./tasks/TaskRunner.ts";
@@ -8,10 +8,11 @@ export type AppDeps = {
   runnerOptions: Omit<RunnerOptions, "onEnd">;
   apiToken: string;
   metrics: Metrics;
+  tls?: ServerTls | null;
 };
 
 /** The HTTP service; `runner` is for draining at shutdown. Health: the store answers and tariffs can be read. */
-export function buildApp({ context, runnerOptions, apiToken, metrics }: AppDeps): {
+export function buildApp({ context, runnerOptions, apiToken, metrics, tls = null }: AppDeps): {
   app: App;
   runner: TaskRunner;
 } {
@@ -27,6 +28,7 @@ export function buildApp({ context, runnerOptions, apiToken, metrics }: AppDeps)
     service: "orchestrator",
     logger: context.logger,
     metrics,
+    tls,
     checks: {
       store: () => context.pool.query("SELECT 1"),
       tariffs: () => context.fetchTariffs(),

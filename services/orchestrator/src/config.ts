@@ -1,4 +1,4 @@
-import { configFields, loadConfig } from "@tac/kit";
+import { configFields, loadConfig, tlsFields } from "@tac/kit";
 import { z } from "zod";
 
 export type Config = ReturnType<typeof readConfig>;
@@ -9,6 +9,7 @@ export const readConfig = (env?: Record<string, string | undefined>) =>
       HOST: configFields.host,
       PORT: configFields.port(8083),
       LOG_LEVEL: configFields.logLevel,
+      ...tlsFields,
       DATABASE_URL: configFields.databaseUrl,
       GATEWAY_URL: z.url({ protocol: /^https$/ }).describe("the https URL of the gateway"),
       GATEWAY_CA_FILE: configFields.filePath

@@ -8,6 +8,7 @@ import {
   ensureDatabase,
   loadJsonFile,
   migrate,
+  openTls,
   runService,
 } from "@tac/kit";
 import { Deployment, Wire } from "@tac/protocol";
@@ -29,6 +30,8 @@ const LOOK_EVERY_MS = 5_000;
 await runService(async () => {
   const config = readConfig();
   const logger = createLogger({ service: "orchestrator", level: config.LOG_LEVEL });
+  const metrics = createMetrics({ service: "orchestrator" });
+  const tls = openTls(config, { logger, metrics, plainOnLoopback: true });
   const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
   const policy =
     config.POLICY_FILE === undefined ? defaultPolicy : await loadJsonFile(config.POLICY_FILE, policySchema);
@@ -73,7 +76,8 @@ await runService(async () => {
       outputsTtlMs: config.OUTPUTS_TTL_SECONDS * 1000,
     },
     apiToken: config.API_TOKEN,
-    metrics: createMetrics({ service: "orchestrator" }),
+    metrics,
+    tls: tls && { source: tls, clients: "none" },
   });
   const follower = followTasks(context, { isRunning: runner.isRunning, everyMs: LOOK_EVERY_MS });
   closeWithGrace({
@@ -84,6 +88,7 @@ await runService(async () => {
       follower: follower.stop,
       gateway: () => client.shutdown(),
       database: () => pool.end(),
+      tls: async () => tls?.close(),
     },
   });
   await app.listen({ host: config.HOST, port: config.PORT });

@@ -5,6 +5,7 @@ import {
   type Logger,
   type Metrics,
   requireBearerToken,
+  type ServerTls,
 } from "@tac/kit";
 import type { Behaviour } from "./controls.ts";
 import type { Guard } from "./guard.ts";
@@ -41,6 +42,7 @@ export const buildApp = ({
   metrics,
   checks = {},
   random = Math.random,
+  tls,
 }: {
   apiKey: string;
   models: readonly string[];
@@ -52,8 +54,10 @@ export const buildApp = ({
   checks?: Readonly<Record<string, HealthCheck>>;
   /** 0 to below 1; decides which calls fail. */
   random?: () => number;
+  /** Absent: plain HTTP. */
+  tls?: ServerTls | undefined;
 }): App => {
-  const app = createApp({ service: "provider-sim", logger, metrics, checks });
+  const app = createApp({ service: "provider-sim", logger, metrics, checks, tls });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) => {
     request.rawBody = body;

@@ -21,6 +21,7 @@ export type Watch = Pick<AuthorityWatch, "assertFresh" | "close">;
 export const buildGuard = async (
   config: Config,
   logger: Logger,
+  { demandsCertificate }: { demandsCertificate: boolean },
 ): Promise<{ guard: Guard; watch: Watch | undefined }> => {
   if (config.DEPLOYMENT_FILE === undefined) return { guard: openGuard, watch: undefined };
   const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
@@ -53,7 +54,14 @@ export const buildGuard = async (
     ...(config.GATEWAY_PUBLIC_URL === undefined ? {} : { publicUrl: config.GATEWAY_PUBLIC_URL }),
   });
   return {
-    guard: createGuard({ verifier, watch, providerId, signingKey, reports: config.REPORTS_USAGE !== "none" }),
+    guard: createGuard({
+      verifier,
+      watch,
+      providerId,
+      signingKey,
+      reports: config.REPORTS_USAGE !== "none",
+      demandsCertificate,
+    }),
     watch,
   };
 };

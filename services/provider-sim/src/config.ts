@@ -1,4 +1,4 @@
-import { configFields, loadConfig } from "@tac/kit";
+import { configFields, loadConfig, tlsFields } from "@tac/kit";
 import { Wire } from "@tac/protocol";
 import { z } from "zod";
 
@@ -11,6 +11,8 @@ export const readConfig = (env?: Record<string, string | undefined>) =>
       HOST: configFields.host,
       PORT: configFields.port(8091),
       LOG_LEVEL: configFields.logLevel,
+      /** Whoever calls must show a certificate of TLS_CA_FILE; with a deployment, that of the token's own gateway. */
+      ...tlsFields,
       API_KEY: configFields.secret,
       MODELS: list
         .pipe(z.array(Wire.modelName).min(1))

@@ -1,5 +1,7 @@
+import type { PeerCertificate } from "@tac/kit";
 import { DpopProof, type Hex, UsageReceipt, type UsageReport } from "@tac/protocol";
 import type { Headers, Verifier } from "@tac/verifier";
+import { assertGatewayCertificate } from "./assertGatewayCertificate.ts";
 import type { AuthorityWatch } from "./watchAuthority.ts";
 
 export type Count = { inputTokens: number; cachedInputTokens: number; outputTokens: number };
@@ -7,7 +9,13 @@ export type Count = { inputTokens: number; cachedInputTokens: number; outputToke
 /** A call that passed; signs the provider's own count of it, or gives none when no report is wanted. */
 export type GuardedCall = { report: (count: Count) => UsageReport.SignedUsageReport | undefined };
 
-export type Guard = (call: { headers: Headers; model: string; body: string | undefined }) => GuardedCall;
+export type Guard = (call: {
+  headers: Headers;
+  model: string;
+  body: string | undefined;
+  /** Of the connection; null without one. */
+  certificate: PeerCertificate | null;
+}) => GuardedCall;
 
 /** Lets every call with the API key pass and signs nothing: an ordinary OpenAI-compatible provider. */
 export const openGuard: Guard = () => ({ report: () => undefined });
@@ -20,20 +28,24 @@ export const createGuard =
     providerId,
     signingKey,
     reports,
+    demandsCertificate = false,
   }: {
     verifier: Verifier;
     watch: Pick<AuthorityWatch, "assertFresh"> | undefined;
     providerId: number;
     signingKey: Hex;
     reports: boolean;
+    /** True: the connection must be that of the gateway which issued the token. */
+    demandsCertificate?: boolean;
   }): Guard =>
-  ({ headers, model, body }) => {
+  ({ headers, model, body, certificate }) => {
     watch?.assertFresh();
-    const { receiptId, jobId } = verifier.verify({
+    const { receiptId, jobId, gateway } = verifier.verify({
       headers,
       model,
       ...(body === undefined ? {} : { bodyHash: DpopProof.bodyHash(body) }),
     });
+    if (demandsCertificate) assertGatewayCertificate(certificate, gateway);
     return {
       report: ({ inputTokens, cachedInputTokens, outputTokens }) =>
         reports

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { ConfigError, closeWithGrace, createLogger, createMetrics, runService } from "@tac/kit";
+import { ConfigError, closeWithGrace, createLogger, createMetrics, openTls, runService } from "@tac/kit";
 import { buildApp } from "./app.ts";
 import { buildGuard } from "./buildGuard.ts";
 import { readConfig } from "./config.ts";
@@ -13,7 +13,9 @@ await runService(async () => {
       { variable: "GATEWAY_URL", problem: "missing; it is needed with REPORTS_USAGE=emit" },
     ]);
   }
-  const { guard, watch } = await buildGuard(config, logger);
+  const metrics = createMetrics({ service: "provider-sim" });
+  const tls = openTls(config, { logger, metrics, checksPeers: true });
+  const { guard, watch } = await buildGuard(config, logger, { demandsCertificate: tls !== null });
   const reporter = createReporter({
     mode: config.REPORTS_USAGE,
     gatewayUrl: config.GATEWAY_URL,
@@ -39,7 +41,8 @@ await runService(async () => {
       reportExtraTokens: 0,
     },
     logger,
-    metrics: createMetrics({ service: "provider-sim" }),
+    metrics,
+    tls: tls === null ? undefined : { source: tls, clients: "require" },
     checks: watch === undefined ? {} : { revocations: async () => watch.assertFresh() },
   });
   closeWithGrace({
@@ -48,6 +51,7 @@ await runService(async () => {
       app: () => app.close(),
       reporter: () => reporter.close(),
       ...(watch === undefined ? {} : { revocations: () => watch.close() }),
+      tls: async () => tls?.close(),
     },
   });
   await app.listen({ host: config.HOST, port: config.PORT });

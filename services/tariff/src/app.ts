@@ -1,4 +1,4 @@
-import { type App, createApp, type Logger, type Metrics, type Pool } from "@tac/kit";
+import { type App, createApp, type Logger, type Metrics, type Pool, type ServerTls } from "@tac/kit";
 import type { Hex, Wire } from "@tac/protocol";
 import { createQuoter } from "./createQuoter.ts";
 import { addQuoteRoutes } from "./routes/quotes.ts";
@@ -16,6 +16,7 @@ export const buildApp = ({
   logger,
   metrics,
   now = Date.now,
+  tls = null,
 }: {
   pool: Pool;
   domain: Wire.Domain;
@@ -25,6 +26,7 @@ export const buildApp = ({
   metrics: Metrics;
   /** Unix milliseconds. */
   now?: () => number;
+  tls?: ServerTls | null;
 }): App => {
   const app = createApp({
     service: "tariff",
@@ -32,6 +34,7 @@ export const buildApp = ({
     metrics,
     bodyLimit: bodyLimitBytes,
     problemEverywhere: true,
+    tls,
     checks: { database: () => pool.query("SELECT 1") },
   });
   const store = createTariffStore(pool);

@@ -1,4 +1,4 @@
-import { configFields, loadConfig } from "@tac/kit";
+import { configFields, loadConfig, tlsFields } from "@tac/kit";
 
 export const readConfig = (env?: Record<string, string | undefined>) =>
   loadConfig(
@@ -6,6 +6,7 @@ export const readConfig = (env?: Record<string, string | undefined>) =>
       HOST: configFields.host,
       PORT: configFields.port(8081),
       LOG_LEVEL: configFields.logLevel,
+      ...tlsFields,
       DATABASE_URL: configFields.databaseUrl,
       DEPLOYMENT_FILE: configFields.filePath.describe(
         "the path of the addresses of the contracts, addresses.json",

@@ -7,6 +7,7 @@ import {
   ensureDatabase,
   loadJsonFile,
   migrate,
+  openTls,
   runService,
 } from "@tac/kit";
 import { Deployment } from "@tac/protocol";
@@ -18,6 +19,8 @@ import { createTariffStore } from "./TariffStore.ts";
 await runService(async () => {
   const config = readConfig();
   const logger = createLogger({ service: "tariff", level: config.LOG_LEVEL });
+  const metrics = createMetrics({ service: "tariff" });
+  const tls = openTls(config, { logger, metrics, plainOnLoopback: true });
   const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
 
   await ensureDatabase(config.DATABASE_URL);
@@ -38,8 +41,12 @@ await runService(async () => {
     signerPrivateKey: config.SIGNER_PRIVATE_KEY,
     adminToken: config.ADMIN_TOKEN,
     logger,
-    metrics: createMetrics({ service: "tariff" }),
+    metrics,
+    tls: tls && { source: tls, clients: "none" },
   });
-  closeWithGrace({ logger, closers: { app: () => app.close(), database: () => pool.end() } });
+  closeWithGrace({
+    logger,
+    closers: { app: () => app.close(), database: () => pool.end(), tls: async () => tls?.close() },
+  });
   await app.listen({ host: config.HOST, port: config.PORT });
 });

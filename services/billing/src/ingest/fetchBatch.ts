@@ -1,5 +1,6 @@
 import { FetchError, fetchJson } from "@tac/kit";
 import { type Deployment, Errors } from "@tac/protocol";
+import type { Dispatcher } from "undici";
 import { type AggregatorBatch, aggregatorBatchSchema } from "./AggregatorBatch.ts";
 import { BatchRefusedError, type CheckedBatch, type CommittedBatch, checkBatch } from "./checkBatch.ts";
 
@@ -12,7 +13,8 @@ export type AggregatorPort = {
 const TIMEOUT_MS = 30_000;
 const MAX_BYTES = 512 * 1024 * 1024;
 
-export function createAggregator(url: string): AggregatorPort {
+/** @param dispatcher with what it takes to trust the aggregator; undici's own when absent. */
+export function createAggregator(url: string, dispatcher?: Dispatcher): AggregatorPort {
   return {
     url,
     batch: (laneId, batchNumber) =>
@@ -20,6 +22,7 @@ export function createAggregator(url: string): AggregatorPort {
         schema: aggregatorBatchSchema,
         timeoutMs: TIMEOUT_MS,
         maxBytes: MAX_BYTES,
+        ...(dispatcher === undefined ? {} : { dispatcher }),
       }),
   };
 }

@@ -1,4 +1,5 @@
 import { fetchJson } from "@tac/kit";
+import type { Dispatcher } from "undici";
 import { z } from "zod";
 import {
   confirmationSchema,
@@ -13,11 +14,12 @@ import type { DkgPeer } from "./runCeremony.ts";
 const TIMEOUT_MS = 30_000;
 
 /** A replica reached over HTTP at its base URL. */
-export const httpDkgPeer = (url: string): DkgPeer => {
+export const httpDkgPeer = (url: string, dispatcher?: Dispatcher): DkgPeer => {
   const call = <Schema extends z.ZodType>(step: string, schema: Schema, body?: object) =>
     fetchJson(new URL(`/v1/peer/dkg${step}`, url).href, {
       schema,
       timeoutMs: TIMEOUT_MS,
+      ...(dispatcher === undefined ? {} : { dispatcher }),
       ...(body === undefined ? {} : { body }),
     });
   return {

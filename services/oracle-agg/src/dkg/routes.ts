@@ -1,6 +1,7 @@
-import { type App, parseBody } from "@tac/kit";
+import { type App, certificateNames, parseBody, peerCertificateOf } from "@tac/kit";
 import { Errors } from "@tac/protocol";
 import { z } from "zod";
+import type { AggregatorSet } from "../keys/AggregatorSet.ts";
 import type { Ceremony } from "./Ceremony.ts";
 import { confirmationSchema, possessionProofSchema, round1Schema, round2Schema } from "./messages.ts";
 import { DkgError } from "./transcript.ts";
@@ -16,7 +17,11 @@ const round3Body = z.strictObject({
 const possessionBody = z.strictObject({ attempt, confirmations: z.array(confirmationSchema).max(255) });
 const finishBody = possessionBody.extend({ possessionProof: possessionProofSchema });
 
-// The caller needs no credential: messages are signed by node keys, and a replica with a key refuses another ceremony.
+/** The name in the certificate of whoever runs the ceremony. */
+export const ceremonyOperator = certificateNames.operator("ceremony");
+
+// Messages are signed by node keys, and a replica with a key refuses another ceremony; the certificate keeps strangers
+// from wasting a replica's time.
 const answer = <T>(step: () => T): T => {
   try {
     return step();
@@ -27,8 +32,31 @@ const answer = <T>(step: () => T): T => {
   }
 };
 
-/** The replica's side of the ceremony over HTTP, under `/v1/peer/dkg`. */
-export const addDkgRoutes = (app: App, ceremony: Ceremony): void => {
+/**
+ * The replica's side of the ceremony over HTTP, under `/v1/peer/dkg`; with `demandsCertificate`, for the operator of
+ * the ceremony and the other replicas alone.
+ */
+export const addDkgRoutes = (
+  parent: App,
+  ceremony: Ceremony,
+  { set, demandsCertificate }: { set: AggregatorSet; demandsCertificate: boolean },
+): void => {
+  const names = [
+    ceremonyOperator,
+    ...set.replicas.map(({ nodePublicKey }) => certificateNames.aggregator(nodePublicKey)),
+  ];
+  parent.register(async (app) => {
+    if (demandsCertificate)
+      app.addHook("onRequest", async (request) => {
+        const certificate = peerCertificateOf(request.raw.socket);
+        if (!names.some((name) => certificate?.names.has(name)))
+          throw Errors.fromCode("certificate_required");
+      });
+    addSteps(app, ceremony);
+  });
+};
+
+const addSteps = (app: App, ceremony: Ceremony): void => {
   app.get("/v1/peer/dkg", async () => ceremony.status());
   app.post("/v1/peer/dkg/round1", async (request) => {
     const body = parseBody(round1Body, request.body);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { FeedEvent } from "@tac/protocol";
-import { Agent } from "undici";
+import type { Dispatcher } from "undici";
 import type { Address } from "viem";
 import { z } from "zod";
 import { type PeerIdentity, signedCall } from "../peers/signedCall.ts";
@@ -22,8 +22,10 @@ const gatewaySchema = z.strictObject({
     .regex(/^0x[0-9a-fA-F]{40}$/)
     .transform((text) => text.toLowerCase() as Address),
   url: z.url(),
-  /** PEM file of the authority that signed the gateway's certificate; the system's authorities when absent. */
+  /** PEM bundle to trust for this gateway; the bundle of enrolled parties (TLS_CA_FILE) when absent. */
   caFile: z.string().optional(),
+  /** True: the gateway's certificate is one that the system's authorities vouch for. */
+  publicCertificate: z.boolean().default(false),
   origins: z.array(z.url()).min(1).optional(),
 });
 
@@ -39,13 +41,12 @@ export const loadGateways = (file: string): GatewayEntry[] =>
 const PAGE_TIMEOUT_MS = 10_000;
 const DELIVERY_TIMEOUT_MS = 10_000;
 
-/** A gateway reached over HTTPS with peer authentication. */
-export const createGatewayPort = (entry: GatewayEntry, identity: PeerIdentity): GatewayPort => {
-  const connect = {
-    minVersion: "TLSv1.3" as const,
-    ...(entry.caFile === undefined ? {} : { ca: readFileSync(entry.caFile) }),
-  };
-  const dispatcher = new Agent({ connect, connections: 4 });
+/** A gateway reached over HTTPS with peer authentication; closing the port closes the dispatcher. */
+export const createGatewayPort = (
+  entry: GatewayEntry,
+  identity: PeerIdentity,
+  dispatcher: Dispatcher,
+): GatewayPort => {
   return {
     address: entry.address,
     origins: entry.origins === undefined ? null : new Set(entry.origins.map((url) => new URL(url).origin)),

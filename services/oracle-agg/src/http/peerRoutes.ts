@@ -1,16 +1,24 @@
 import type { App } from "@tac/kit";
-import { parseBody } from "@tac/kit";
+import { certificateNames, parseBody, requireCertificate } from "@tac/kit";
 import { Errors, PeerAuth } from "@tac/protocol";
 import type { FastifyRequest } from "fastify";
-import type { AggregatorSet } from "../keys/AggregatorSet.ts";
+import { type AggregatorSet, replicaOf } from "../keys/AggregatorSet.ts";
 import { messageSchema } from "../protocol/Message.ts";
 import type { Runtime } from "../Runtime.ts";
 import { runningReplica } from "./runningReplica.ts";
 
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
-/** What replicas say to each other; every call is signed by a node key of the set. */
-export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): void => {
+/**
+ * What replicas say to each other; every call is signed by a node key of the set, and with `demandsCertificate` it comes
+ * on a connection whose certificate names that very key.
+ */
+export const addPeerRoutes = (
+  app: App,
+  set: AggregatorSet,
+  runtime: Runtime,
+  { demandsCertificate }: { demandsCertificate: boolean },
+): void => {
   const keys = new Map(
     set.replicas.map(({ id, nodePublicKey }) => [String(id), PeerAuth.enrol(nodePublicKey)]),
   );
@@ -24,6 +32,10 @@ export const addPeerRoutes = (app: App, set: AggregatorSet, runtime: Runtime): v
       nowMs: Date.now(),
       publicKeyOf: (name) => keys.get(name),
     });
+    if (demandsCertificate) {
+      const { nodePublicKey } = replicaOf(set, Number(peer));
+      requireCertificate(request.raw.socket, certificateNames.aggregator(nodePublicKey));
+    }
     return { peer: Number(peer), body: raw.length === 0 ? undefined : parseJson(raw) };
   };
 

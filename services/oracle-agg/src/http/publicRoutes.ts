@@ -10,6 +10,8 @@ import { keyHashOf } from "../replica/Context.ts";
 import type { Replica } from "../replica.ts";
 import type { BatchStore } from "../store/BatchStore.ts";
 import { batchBodyToJson, signedReceiptToJson } from "../store/content.ts";
+import { voteToJson } from "../store/voteJson.ts";
+import { findDecision } from "./findDecision.ts";
 import { ReceiptProofs } from "./ReceiptProofs.ts";
 import { runningReplica } from "./runningReplica.ts";
 
@@ -51,6 +53,23 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
         ...outcomeToJson(outcome),
       })),
     };
+  });
+
+  app.get("/v1/batches/:batchNumber/decision", async (request) => {
+    const { batchNumber } = parseParams(batchParams, request.params);
+    const decision = await findDecision(running().context, batchNumber);
+    if (decision === null)
+      throw Errors.fromCode("not_settled", { detail: `Nothing was decided here on batch ${batchNumber}.` });
+    return decision;
+  });
+
+  app.get("/v1/misdeeds", async () => {
+    const misdeeds = await running().context.votes.misdeeds(MAX_REJECTIONS);
+    return misdeeds.map(({ batchNumber, evidence, ...misdeed }) => ({
+      ...misdeed,
+      batchNumber: batchNumber.toString(),
+      evidence: evidence.map(voteToJson),
+    }));
   });
 
   app.get("/v1/receipts/:receiptId", async (request) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
-import { type App, parseBody } from "@tac/kit";
+import { type App, parseBody, peerCertificateOf } from "@tac/kit";
 import { Header, UsageReport } from "@tac/protocol";
 import { z } from "zod";
 import type { RouteDeps } from "../app.ts";
@@ -54,7 +54,12 @@ export const addChatRoute = (
   app.post("/v1/chat/completions", async (request, reply) => {
     const body = parseBody(chatBody, request.body);
     requireModel(models, body.model);
-    const call = guard({ headers: request.headers, model: body.model, body: request.rawBody });
+    const call = guard({
+      headers: request.headers,
+      model: body.model,
+      body: request.rawBody,
+      certificate: peerCertificateOf(request.raw.socket),
+    });
     const behaviour = behaviourOf(configured, request.headers, body.metadata ?? {});
     if (await misbehaviour.before(reply, behaviour)) return reply;
 

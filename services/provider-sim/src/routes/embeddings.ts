@@ -1,4 +1,4 @@
-import { type App, parseBody } from "@tac/kit";
+import { type App, parseBody, peerCertificateOf } from "@tac/kit";
 import { Header, UsageReport } from "@tac/protocol";
 import { z } from "zod";
 import type { RouteDeps } from "../app.ts";
@@ -48,7 +48,12 @@ export const addEmbeddingsRoute = (
   app.post("/v1/embeddings", async (request, reply) => {
     const body = parseBody(embeddingsBody, request.body);
     requireModel(models, body.model);
-    const call = guard({ headers: request.headers, model: body.model, body: request.rawBody });
+    const call = guard({
+      headers: request.headers,
+      model: body.model,
+      body: request.rawBody,
+      certificate: peerCertificateOf(request.raw.socket),
+    });
     const behaviour = behaviourOf(configured, request.headers);
     if (await misbehaviour.before(reply, behaviour)) return reply;
 

@@ -1,4 +1,4 @@
-import { type App, parseParams } from "@tac/kit";
+import { type App, parseParams, peerCertificateOf } from "@tac/kit";
 import { DpopProof, Header, UsageReport, Wire } from "@tac/protocol";
 import { z } from "zod";
 import type { RouteDeps } from "../app.ts";
@@ -16,7 +16,12 @@ export const addHttpRoute = (
     const { model } = parseParams(httpParams, request.params);
     requireModel(models, model);
     const body = request.rawBody ?? "";
-    const call = guard({ headers: request.headers, model, body });
+    const call = guard({
+      headers: request.headers,
+      model,
+      body,
+      certificate: peerCertificateOf(request.raw.socket),
+    });
     if (await misbehaviour.before(reply, behaviourOf(configured, request.headers))) return reply;
     const signed = call.report({ inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 });
     if (signed !== undefined) {
