@@ -113,6 +113,10 @@ mutate: install ## mutation testing of the contracts: `make mutate FILES="LockLi
 test-unit: contracts ## the TypeScript tests alone
 	$(BIN)/vitest run
 
+.PHONY: simulate
+simulate: install ## aggregators under seeded faults: `make simulate SEEDS=5000`, or one seed with all that happens: `make simulate SEED=17`
+	$(if $(SEED),SEED=$(SEED)) $(if $(SEEDS),SEEDS=$(SEEDS)) $(if $(FIRST),FIRST=$(FIRST)) $(NODE_TS) services/oracle-agg/test/simulation/main.ts
+
 .PHONY: e2e
 e2e: contracts ## the whole system end to end: faults, tampering, bad input, the openai client
 	$(BIN)/vitest run --config vitest.e2e.config.ts

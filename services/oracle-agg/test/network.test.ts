@@ -15,6 +15,19 @@ const settledSchema = z.object({
 });
 const rejectionsSchema = z.array(z.object({ seq: z.string(), code: z.string() }));
 
+const decisionSchema = z.object({
+  committedHash: z.string(),
+  positions: z.array(z.object({ decided: z.string().nullable() })),
+  events: z.array(
+    z.object({
+      seq: z.string(),
+      receiptId: z.string().nullable(),
+      accepted: z.boolean(),
+      code: z.string().nullable(),
+    }),
+  ),
+});
+
 let network: Network;
 
 beforeAll(async () => {
@@ -99,6 +112,20 @@ describe("four replicas, three of which must agree", () => {
       ]);
     }
     expect(network.chain.locks.get(job.capability.jobId)?.remainingNano).toBe(10_000n);
+    const settled = await fetchJson(`${network.url(1)}/v1/receipts/${good.receipt.receiptId}`, {
+      schema: settledSchema,
+    });
+    for (const id of [1, 2, 3, 4]) {
+      const url = `${network.url(id)}/v1/batches/${settled.batchNumber}/decision`;
+      const decision = await fetchJson(url, { schema: decisionSchema });
+      const outcomeOf = (seq: bigint | undefined) =>
+        decision.events.find((event) => event.seq === String(seq));
+      expect(decision.events.find(({ receiptId }) => receiptId === good.receipt.receiptId)?.accepted).toBe(
+        true,
+      );
+      expect(outcomeOf(refusedSeq[0])).toMatchObject({ accepted: false, code: "price_mismatch" });
+      expect(decision.positions[0]?.decided ?? decision.committedHash).toBe(decision.committedHash);
+    }
   });
 
   test("a leader that is dead costs one view, not the settlement", async () => {

@@ -173,6 +173,24 @@ export class FeedStore {
     return rows;
   }
 
+  /** Every event a batch covers, with the receipt it settled or the reason why it did not settle. */
+  async eventsOfBatch(batchNumber: bigint) {
+    const { rows } = await this.#pool.query<{
+      gateway: Address;
+      seq: string;
+      kind: Candidate["kind"];
+      receiptId: Hex | null;
+      accepted: boolean;
+      code: RejectionCode | null;
+      reason: string | null;
+    }>(
+      `SELECT gateway, seq::text, kind, body->'receipt'->>'receiptId' AS "receiptId", code IS NULL AS accepted, code, reason
+         FROM events WHERE batch_number = $1 ORDER BY gateway, events.seq`,
+      [batchNumber],
+    );
+    return rows;
+  }
+
   async tariff(tariffHash: Hex): Promise<Tariff.Tariff | null> {
     const { rows } = await this.#pool.query<{ document: unknown }>(
       "SELECT document FROM tariffs WHERE tariff_hash = $1",

@@ -55,6 +55,9 @@ export type SimHost = {
   diesBefore(effect: Effect): boolean;
   onPersist(record: VoteRecord): void;
   onContent(batchHash: Hex, content: SimContent): void;
+  /** Mistakes made on purpose, see `Plant`. */
+  forgetsProofs: boolean;
+  submitsOnce: boolean;
   trace(what: string): void;
 };
 
@@ -77,6 +80,7 @@ export class SimReplica {
   readonly #host: SimHost;
   state: State;
   isDead = false;
+  readonly #submitted = new Set<Hex>();
   #wake = 0;
 
   constructor(rules: Rules, store: SimStore, host: SimHost) {
@@ -134,10 +138,14 @@ export class SimReplica {
         host.later(host.delayMs(10, 300), () => {
           const { batchHash } = effect.signed;
           const content = this.#store.contents.get(batchHash) ?? host.fetch(batchHash);
+          const isSkipped = host.submitsOnce && this.#submitted.has(batchHash);
           const outcome =
             content === null || !host.isChainReachable()
               ? "unavailable"
-              : host.chain.submit(this.#rules.replica, effect.signed, content.finalJobs);
+              : isSkipped
+                ? "sent"
+                : host.chain.submit(this.#rules.replica, effect.signed, content.finalJobs);
+          if (outcome === "sent") this.#submitted.add(batchHash);
           host.trace(`submits ${short(batchHash)}: ${outcome}`);
           this.take({ kind: "submitted", nowMs: host.nowMs(), batchHash, outcome });
         });
@@ -343,7 +351,7 @@ export class SimReplica {
       publishedTariffs: new Set([tariffHash]),
       signingKeys: new Map(),
       knownReceiptIds: new Set(this.#store.receipts.keys()),
-      knownProofHashes: this.#store.proofs,
+      knownProofHashes: this.#host.forgetsProofs ? new Set() : this.#store.proofs,
     };
   }
 }

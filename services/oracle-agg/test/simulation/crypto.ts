@@ -44,7 +44,21 @@ export const symbolicCrypto = (threshold: number): SimulatedCrypto => {
   };
 };
 
-/** The real threshold BLS, for some seeds; a dealer is good enough for a test. */
+/** A secret shared by a dealer, which is good enough here, on a curve of degree two: any three of the four shares sign. */
+export const dealt = (() => {
+  const order = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n;
+  const coefficients = [0x1234567890abcdefn, 0xfedcba0987654321n, 0x0f1e2d3c4b5a6978n];
+  const at = (x: bigint): Hex => {
+    const value = coefficients.reduce(
+      (sum, coefficient, power) => sum + coefficient * x ** BigInt(power),
+      0n,
+    );
+    return `0x${(value % order).toString(16).padStart(64, "0")}`;
+  };
+  return { shares: [1n, 2n, 3n, 4n].map(at), groupPublicKey: ThresholdBls.publicKey(at(0n)) };
+})();
+
+/** The real threshold BLS, for some seeds. */
 export const realCrypto = (dealt: { shares: readonly Hex[]; groupPublicKey: Hex }): SimulatedCrypto => {
   const publicShares = dealt.shares.map((share) => ThresholdBls.publicKey(share));
   const partialBy = (replica: number, batchHash: Hex): Hex =>

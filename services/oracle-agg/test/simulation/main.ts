@@ -1,12 +1,21 @@
+import { dealt, realCrypto } from "./crypto.ts";
 import { simulate } from "./simulate.ts";
 
 /**
  * `SEEDS=5000 node --import tsx test/simulation/main.ts` runs that many seeds, `SEED=17` one of them with all that happens.
- * `FIRST=` is the first seed.
+ * `FIRST=` is the first seed; `BLS=1` signs with real threshold BLS; `HOSTILE=1` has a false replica in every run.
  */
+const choices = {
+  ...(process.env.BLS === "1" ? { crypto: realCrypto(dealt) } : {}),
+  isHostile: process.env.HOSTILE === "1",
+};
 const only = process.env.SEED;
 if (only !== undefined) {
-  const result = simulate({ seed: Number(only), onTrace: (line) => process.stdout.write(`${line}\n`) });
+  const result = simulate({
+    ...choices,
+    seed: Number(only),
+    onTrace: (line) => process.stdout.write(`${line}\n`),
+  });
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   process.exit(result.violations.length === 0 ? 0 : 1);
 }
@@ -27,7 +36,7 @@ let withLiar = 0;
 const failing: number[] = [];
 const startedAt = performance.now();
 for (let seed = first; seed < first + count; seed += 1) {
-  const result = simulate({ seed });
+  const result = simulate({ ...choices, seed });
   for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += result[key];
   highestView = Math.max(highestView, result.views);
   if (result.hasByzantine) withLiar += 1;

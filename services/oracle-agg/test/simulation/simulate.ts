@@ -27,15 +27,17 @@ export type Plant =
   | "forget-lock"
   /** The share signs with the commit vote, not only what t commit votes of one view decided. */
   | "sign-early"
-  /** What is to be submitted again is not, once the chain took it. */
+  /** A batch is submitted once, and not again when the chain takes it back. */
   | "submit-once"
-  /** One replica leaves the proof of a call unchecked. */
+  /** Replicas do not look at proofs that earlier batches hold. */
   | "accept-reused-proof";
 
 export type SimulationOptions = {
   seed: number;
   plant?: Plant;
   crypto?: SimulatedCrypto;
+  /** A false replica, broken rounds and crashes in every run, instead of what the seed brings. */
+  isHostile?: boolean;
   /** Receives one line for everything that happens. */
   onTrace?: (line: string) => void;
 };
@@ -56,22 +58,34 @@ export type SimulationResult = {
 type Node = { store: SimStore; replica: SimReplica | null; generation: number; skewMs: bigint };
 
 /** One run of four replicas, at most one of them false, under the faults that a seed stands for. */
-export const simulate = ({ seed, plant, crypto, onTrace }: SimulationOptions): SimulationResult => {
+export const simulate = ({
+  seed,
+  plant,
+  crypto,
+  isHostile = false,
+  onTrace,
+}: SimulationOptions): SimulationResult => {
   const random = new Random(seed);
   const timeline = new Timeline(START_MS);
   const signatures = crypto ?? symbolicCrypto(THRESHOLD);
   const chain = new SimChain(timeline, random, signatures.of(1).isSignedByGroup);
   const feeds = [1, 2].map((id) => new SimFeed(id, random));
   const violations: string[] = [];
-  const liar = random.chance(0.5) ? random.pick(REPLICAS) : null;
+  const liar = random.chance(isHostile ? 1 : 0.5) ? random.pick(REPLICAS) : null;
   const idle = liar === null && random.chance(0.3) ? random.pick(REPLICAS) : null;
   const honest = REPLICAS.filter((id) => id !== liar);
   const network = {
     loss: random.pick([0, 0.02, 0.3]),
     repeat: random.pick([0, 0.1]),
     slowest: random.pick([20, 200, 3_000]),
-    crash: random.pick([0, 0.0005, 0.004]),
+    crash: random.pick(isHostile ? [0.002, 0.006] : [0, 0.0005, 0.004]),
     groups: new Map<number, number>(),
+    // Rounds that break off at one certain stage are what locks are for.
+    muted: new Set<string>(
+      random.chance(isHostile ? 1 : 0.5)
+        ? random.pick([["lock"], ["decide"], ["vote"], ["partial"], ["lock", "signed"], ["decide", "signed"]])
+        : [],
+    ),
   };
   chain.stuckChance = random.pick([0, 0.3]);
   const chainDown = new Set<number>();
@@ -100,6 +114,7 @@ export const simulate = ({ seed, plant, crypto, onTrace }: SimulationOptions): S
   // What honest replicas gave their share to, by position.
   const partials = new Map<string, Map<Hex, Set<number>>>();
   const prepared = new Map<string, Hex>();
+  const decided = new Map<string, Hex>();
   const observe = (from: number, message: Message): void => {
     if (from === liar) return;
     if (message.kind === "partial") {
@@ -147,7 +162,7 @@ export const simulate = ({ seed, plant, crypto, onTrace }: SimulationOptions): S
     const isTraced = onTrace !== undefined;
     const copies = !isCalm && random.chance(network.repeat) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
-      if (!isCalm && random.chance(network.loss)) {
+      if (!isCalm && random.chance(network.muted.has(message.kind) ? 0.7 : network.loss)) {
         if (isTraced) trace(`${from} -> ${to}`, `${describe(message)} (lost)`);
         continue;
       }
@@ -210,6 +225,11 @@ export const simulate = ({ seed, plant, crypto, onTrace }: SimulationOptions): S
         return true;
       },
       onPersist: (record) => {
+        const hash = record.committed?.certificate.batchHash;
+        const position = positionKey(record.position);
+        if (hash !== undefined && (decided.get(position) ?? hash) !== hash)
+          violate(`two batches were decided at ${position}`);
+        if (hash !== undefined) decided.set(position, hash);
         if (plant !== "persist-late") return;
         const key = positionKey(record.position);
         node.store.records.delete(key);
@@ -229,6 +249,8 @@ export const simulate = ({ seed, plant, crypto, onTrace }: SimulationOptions): S
           violate(`two replicas judged the events of ${short(batchHash)} differently`);
         contents.set(batchHash, judged);
       },
+      forgetsProofs: plant === "accept-reused-proof",
+      submitsOnce: plant === "submit-once",
       trace: (what) => trace(String(id), what),
     });
     node.replica = replica;
