@@ -44,6 +44,17 @@ contract HostileAssetsTest is FixtureVault {
         assertEq(token.totalSupply(), 0);
     }
 
+    function test_AssetThatKeepsAFeeMintsNothingByPermitEither() public {
+        _deploy(new FixtureFeeAsset());
+        _approveAssets(tenant, USDC);
+        vm.prank(tenant);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICreditVault.CreditVault_AssetShortfall.selector, USDC, USDC * 99 / 100)
+        );
+        vault.depositWithPermit(USDC, tenant, 0, 0, 0, 0);
+        assertEq(token.totalSupply(), 0);
+    }
+
     function test_AssetThatReentersGainsNothing() public {
         FixtureCallbackAsset callback = new FixtureCallbackAsset();
         _deploy(callback);
@@ -77,58 +88,5 @@ contract HostileAssetsTest is FixtureVault {
         );
         vault.lock(capability, compact);
         assertEq(vault.balanceOf(tenant), CREDIT);
-    }
-}
-
-/// @notice What an ERC-1271 account answers when asked for a signature.
-contract HostileWallet {
-    enum Answer {
-        Revert,
-        Nothing,
-        Garbage,
-        DirtyMagic,
-        BurnGas
-    }
-
-    Answer public answer;
-
-    function set(Answer answer_) external {
-        answer = answer_;
-    }
-
-    function isValidSignature(bytes32, bytes calldata) external view {
-        Answer answer_ = answer;
-        if (answer_ == Answer.Revert) revert("no");
-        assembly ("memory-safe") {
-            if eq(answer_, 1) { return(0, 0) }
-            if eq(answer_, 2) { return(0, 0x40) }
-            if eq(answer_, 3) {
-                mstore(0, or(shl(224, 0x1626ba7e), 1))
-                return(0, 0x20)
-            }
-            invalid()
-        }
-    }
-}
-
-/// @notice Accounts that lie about their own signatures: all they may hurt is themselves.
-contract HostileWalletsTest is FixtureVault {
-    HostileWallet private _wallet = new HostileWallet();
-
-    function test_WalletThatDoesNotAnswerTheMagicValueLocksNothing() public {
-        vm.etch(tenant, address(_wallet).code);
-        _deposit(tenant, USDC);
-        Capability memory capability = _capability("job", CREDIT);
-        for (uint8 i = 0; i <= uint8(type(HostileWallet.Answer).max); ++i) {
-            HostileWallet(tenant).set(HostileWallet.Answer(i));
-            vm.expectRevert(
-                abi.encodeWithSelector(
-                    ICapabilityAuthority.CapabilityAuthority_InvalidSignature.selector, tenant
-                )
-            );
-            vault.lock{gas: 1_000_000}(capability, "");
-            assertEq(vault.balanceOf(tenant), CREDIT);
-            assertEq(uint8(vault.lockOf(capability.jobId).state), uint8(ICreditVault.LockState.None));
-        }
     }
 }
