@@ -19,6 +19,8 @@ export type Results = {
   absent: Absent[];
   measures: Measure[];
   verify?: VerifyMeasure;
+  /** Lines that sdks/verifier/bench/verify.ts printed. */
+  provider?: string[];
   /** Lines that services/gateway/bench/ledger.ts printed. */
   ledger?: string[];
   growth?: GrowthMeasure[];

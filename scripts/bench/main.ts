@@ -45,18 +45,23 @@ const describePostgres = async (url: string): Promise<Results["postgres"]> => {
   }
 };
 
+type Probes = Pick<Results, "verify" | "provider" | "growth" | "streams" | "ledger">;
+
+const linesOf = (text: string): string[] => text.trimEnd().split("\n");
+
 /** Runs what was asked for besides the rounds. What needs both cores for itself comes last, with the load stopped. */
 const probe = async (
   settings: Settings,
   generator: Generator,
   stack: BenchStack,
   subjects: readonly Subject[],
-): Promise<Pick<Results, "verify" | "growth" | "streams" | "ledger">> => {
-  const found: Pick<Results, "verify" | "growth" | "streams" | "ledger"> = {};
+): Promise<Probes> => {
+  const found: Probes = {};
   const gateway = subjects.find(({ name }) => name === "gateway");
   const steps: Record<ProbeName, () => Promise<void>> = {
     verify: async () => {
       found.verify = JSON.parse(await runScript("scripts/bench/probes/verify.ts"));
+      found.provider = linesOf(await runScript("sdks/verifier/bench/verify.ts"));
     },
     growth: async () => {
       if (gateway) found.growth = await probeGrowth(generator, stack, gateway, settings);
@@ -67,7 +72,7 @@ const probe = async (
         if (subject.name !== "direct") found.streams.push(await probeStreams(generator, subject));
     },
     ledger: async () => {
-      found.ledger = (await runScript("services/gateway/bench/ledger.ts", "4")).trimEnd().split("\n");
+      found.ledger = linesOf(await runScript("services/gateway/bench/ledger.ts", "4"));
     },
   };
   for (const name of ["growth", "streams", "verify", "ledger"] as const)

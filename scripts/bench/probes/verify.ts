@@ -1,7 +1,7 @@
-// Rates of the signature work of a call, on one core, as JSON on standard output. Each proof is verified once.
-import { createHash, randomBytes } from "node:crypto";
-import { Capability, DpopProof, Header, HolderKey, UsageAuth, Wire } from "@tac/protocol";
-import { createVerifier } from "@tac/verifier";
+// Rates of the signature work of a call, on one core, as JSON on standard output. Each proof is verified once. What a
+// provider pays is measured in sdks/verifier/bench.
+import { randomBytes } from "node:crypto";
+import { Capability, DpopProof, HolderKey, UsageAuth, Wire } from "@tac/protocol";
 import { percentilesOf } from "../measure/percentiles.ts";
 
 const COUNT = 3_000;
@@ -88,28 +88,10 @@ const isGateway = (address: string): boolean => address === gateway;
 const tokens = Array.from({ length: COUNT / 3 }, () => issueToken(holder.jwk));
 const token = timeEach(tokens, (one) => UsageAuth.verify(one, { nowSeconds, isGateway }));
 
-const verifier = createVerifier({
-  domain: { chainId: 31_337, verifyingContract: Wire.parse(Wire.address, `0x${"22".repeat(20)}`) },
-  providerId: 1,
-  isGateway,
-  isRevoked: () => false,
-});
-const forwarded = Array.from({ length: COUNT }, () => makeProof()).map((jwt) => ({
-  headers: {
-    [Header.usageAuth]: usageAuth,
-    [Header.callerProof]: jwt,
-    [Header.receiptId]: Wire.toHex(createHash("sha256").update(jwt).digest()),
-    [Header.jobId]: UsageAuth.verify(usageAuth, { nowSeconds, isGateway }).jobId,
-  },
-  model: "sim-chat-small",
-}));
-const provider = timeEach(forwarded, (call) => verifier.verify(call));
-
 console.log(
   JSON.stringify({
     "client: make a proof": report(create),
     "gateway: verify a proof, token known": report(proof),
     "gateway: verify a new token": report(token),
-    "provider: verify a forwarded call (sdks/verifier)": report(provider),
   }),
 );

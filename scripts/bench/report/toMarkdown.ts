@@ -51,6 +51,9 @@ const capacityTable = ({ subjects, measures }: Results): string =>
 
 const section = (title: string, ...blocks: string[]): string => `## ${title}\n\n${blocks.join("\n\n")}\n`;
 
+/** Lines as another program of this repository printed them. */
+const printed = (lines: readonly string[]): string => ["```", ...lines, "```"].join("\n");
+
 const streamsSection = (streams: NonNullable<Results["streams"]>): string =>
   section(
     "Memory with open streams",
@@ -138,9 +141,8 @@ export const toMarkdown = (results: Results): string => {
       section(`${rate} calls a second`, rateTable(results.measures.filter((one) => one.rate === rate))),
     ),
     ...(results.verify ? [verifySection(results.verify)] : []),
-    ...(results.ledger
-      ? [section("Durable hold and capture", `\`\`\`\n${results.ledger.join("\n")}\n\`\`\``)]
-      : []),
+    ...(results.provider ? [section("What a provider pays to check a call", printed(results.provider))] : []),
+    ...(results.ledger ? [section("Durable hold and capture", printed(results.ledger))] : []),
     ...(results.growth ? [growthSection(results.growth)] : []),
     ...(results.streams ? [streamsSection(results.streams)] : []),
   ].join("\n");
