@@ -106,8 +106,8 @@ coverage: install ## coverage of the contracts by unit, fuzz and integration tes
 		--no-match-coverage 'node_modules|contracts/(test|script)/'
 
 .PHONY: mutate
-mutate: install ## mutation testing of the contracts: `make mutate FILES="LockLib LineLib"`, `make mutate SAMPLE=170 SEED=2026`
-	$(NODE_TS) contracts/scripts/mutate.ts $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(FILES)
+mutate: install ## mutation testing of the contracts, resumed where it was left: `make mutate`, `make mutate FILES="LockLib LineLib"`
+	$(NODE_TS) contracts/scripts/mutate.ts $(FILES)
 
 .PHONY: test-unit
 test-unit: contracts ## the TypeScript tests alone

@@ -1,40 +1,25 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AstNode, isNode } from "./AstNode.ts";
 
 /** What a run of forge came to; `timeout` is a run that had to be ended. */
 export type Outcome = "passed" | "failed" | "timeout";
 
+/** A copy of what forge needs of the project. */
 export type Workspace = { directory: string; forge: string };
 
-const COPIED = [
-  "foundry.toml",
-  "contracts/src",
-  "contracts/test",
-  "contracts/script",
-  "contracts/solc.mjs",
-  "contracts/package.json",
-  "sdks/protocol/vectors",
-];
+const SOLIDITY = ["contracts/src", "contracts/test", "contracts/script"];
+const COPIED = [...SOLIDITY, "foundry.toml", "contracts/package.json", "sdks/protocol/vectors"];
 const PROFILE = "mutate";
 
 /**
- * The profile has forge replace `type(X).creationCode` in scripts by a call, so that their code does not hold the mutant
- * and is not compiled anew for it; a function that was pure then is not.
+ * Neither a function that chooses its mutant by the block, nor one whose `type(X).creationCode` the profile has forge
+ * replace by a call, is pure. The words are of one length, so positions stay.
  */
-const readCodeAtRuntime = (directory: string): void => {
-  for (const name of readdirSync(directory)) {
+const makeViews = (directory: string): void => {
+  for (const name of readdirSync(directory, { recursive: true, encoding: "utf8" })) {
     const path = join(directory, name);
     if (name.endsWith(".sol")) {
       writeFileSync(path, readFileSync(path, "utf8").replaceAll(/\bpure\b/g, "view"));
@@ -42,45 +27,35 @@ const readCodeAtRuntime = (directory: string): void => {
   }
 };
 
-/** A copy of what forge needs of the project. What is installed is linked, not copied. */
+/** What is installed is linked, not copied. */
 export const create = (root: string, directory: string, forge: string): Workspace => {
   mkdirSync(directory, { recursive: true });
   for (const path of COPIED) cpSync(join(root, path), join(directory, path), { recursive: true });
-  readCodeAtRuntime(join(directory, "contracts/script"));
-  const modules = join(directory, "contracts/node_modules");
-  if (!existsSync(modules)) symlinkSync(join(root, "contracts/node_modules"), modules);
+  cpSync(join(import.meta.dirname, "solc.mjs"), join(directory, "contracts/solc.mjs"));
+  for (const path of SOLIDITY) makeViews(join(directory, path));
+  symlinkSync(join(root, "contracts/node_modules"), join(directory, "contracts/node_modules"));
   return { directory, forge };
-};
-
-/** Another copy, what is already compiled included. */
-export const clone = (workspace: Workspace, directory: string): Workspace => {
-  cpSync(workspace.directory, directory, {
-    recursive: true,
-    preserveTimestamps: true,
-    verbatimSymlinks: true,
-  });
-  return { ...workspace, directory };
 };
 
 /** Runs forge in the workspace; its output is kept for the caller. */
 export const run = (
-  workspace: Workspace,
+  { directory, forge }: Workspace,
   args: readonly string[],
   timeoutSeconds: number,
 ): Promise<{ outcome: Outcome; output: string }> =>
   new Promise((resolve, reject) => {
-    const forge = spawn(workspace.forge, args, {
-      cwd: workspace.directory,
+    const running = spawn(forge, args, {
+      cwd: directory,
       env: { ...process.env, FOUNDRY_PROFILE: PROFILE },
       stdio: ["ignore", "pipe", "pipe"],
       // Its own group, so that ending forge also ends the compiler it started.
       detached: true,
     });
     const chunks: Buffer[] = [];
-    forge.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-    forge.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+    running.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    running.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
     const end = (): void => {
-      if (forge.pid !== undefined) process.kill(-forge.pid, "SIGKILL");
+      if (running.pid !== undefined) process.kill(-running.pid, "SIGKILL");
     };
     process.once("exit", end);
     let isOverdue = false;
@@ -88,14 +63,24 @@ export const run = (
       isOverdue = true;
       end();
     }, timeoutSeconds * 1000);
-    forge.on("error", reject);
-    forge.on("close", (code) => {
+    running.on("error", reject);
+    running.on("close", (code) => {
       clearTimeout(timer);
       process.off("exit", end);
       const outcome = isOverdue ? "timeout" : code === 0 ? "passed" : "failed";
       resolve({ outcome, output: Buffer.concat(chunks).toString() });
     });
   });
+
+/** As `run`, for what must succeed. */
+export const mustRun = async (
+  workspace: Workspace,
+  args: readonly string[],
+  failure: string,
+): Promise<void> => {
+  const { outcome, output } = await run(workspace, args, 900);
+  if (outcome !== "passed") throw new Error(`${failure}\n${output}`);
+};
 
 const artifacts = (workspace: Workspace, folder: string): string[] => {
   const out = join(workspace.directory, folder);
@@ -112,8 +97,7 @@ const readArtifact = (path: string): Artifact => JSON.parse(readFileSync(path, "
 /** Source files under contracts/src and their trees, by path. */
 export const asts = async (workspace: Workspace): Promise<Map<string, AstNode>> => {
   const args = ["build", "contracts/src", "--ast", "--out", "ast/out", "--cache-path", "ast/cache"];
-  const { outcome, output } = await run(workspace, args, 600);
-  if (outcome !== "passed") throw new Error(`The sources do not compile:\n${output}`);
+  await mustRun(workspace, args, "The sources do not compile:");
   const trees = new Map<string, AstNode>();
   for (const path of artifacts(workspace, "ast/out")) {
     const { ast } = readArtifact(path);
@@ -123,26 +107,16 @@ export const asts = async (workspace: Workspace): Promise<Map<string, AstNode>> 
   return trees;
 };
 
-/** The creation code of everything that is compiled, tests included: they hold the internal libraries. */
-export type Compiled = Map<string, { writtenAtMs: number; digest: string }>;
+/** Stands for the creation code of every contract and, since they hold the internal libraries, of every test. */
+export const codeDigest = (workspace: Workspace): string => {
+  const hash = createHash("sha256");
+  for (const path of artifacts(workspace, "contracts/out/forge")) {
+    hash.update(path).update(readArtifact(path).bytecode?.object ?? "");
+  }
+  return hash.digest("hex");
+};
 
-/** Reads only what was written since `earlier`. */
-export const compiled = (workspace: Workspace, earlier: Compiled): Compiled =>
-  new Map(
-    artifacts(workspace, "contracts/out/forge").map((path) => {
-      const name = path.slice(workspace.directory.length);
-      const writtenAtMs = statSync(path).mtimeMs;
-      const known = earlier.get(name);
-      if (known?.writtenAtMs === writtenAtMs) return [name, known];
-      const code = readArtifact(path).bytecode?.object ?? "";
-      return [name, { writtenAtMs, digest: createHash("sha256").update(code).digest("hex") }];
-    }),
-  );
-
-export const isSameCode = (one: Compiled, other: Compiled): boolean =>
-  one.size === other.size && [...one].every(([name, { digest }]) => other.get(name)?.digest === digest);
-
-export const writeSource = (workspace: Workspace, file: string, source: Buffer): void =>
+export const writeSource = (workspace: Workspace, file: string, source: Buffer | string): void =>
   writeFileSync(join(workspace.directory, file), source);
 
 export const readSource = (workspace: Workspace, file: string): Buffer =>

@@ -3,36 +3,74 @@ import { testsOf } from "./testsOf.ts";
 import * as Workspaces from "./Workspace.ts";
 
 export type Verdict = "killed" | "survived" | "invalid" | "equivalent";
+export type Judgement = { verdict: Verdict; noticedBy: string };
 
 /** A test run that takes this long has met a mutant that does not end, which counts as noticed. */
 const TEST_SECONDS = 120;
 const BUILD_SECONDS = 300;
 
-/**
- * Compiles one mutant and runs the tests that should notice it, then, if none did, all of them. A mutant whose creation
- * code is the original's, in every contract and every test, cannot be told from it and is equivalent.
- */
-export const judge = async (
+/** Runs the tests that should notice the mutant and then, if none did, all of them. */
+const test = async (
   workspace: Workspaces.Workspace,
   mutant: Mutant,
-  baseline: Workspaces.Compiled,
-): Promise<{ verdict: Verdict; noticedBy: string }> => {
-  const original = Workspaces.readSource(workspace, mutant.file);
-  Workspaces.writeSource(workspace, mutant.file, apply(original, mutant));
-  try {
-    const build = await Workspaces.run(workspace, ["build"], BUILD_SECONDS);
-    if (build.outcome !== "passed") return { verdict: "invalid", noticedBy: "" };
-    const code = Workspaces.compiled(workspace, baseline);
-    if (Workspaces.isSameCode(code, baseline)) return { verdict: "equivalent", noticedBy: "" };
-    for (const scope of [["--match-path", testsOf(mutant.file)], []]) {
-      const args = ["test", "--fail-fast", ...scope];
-      const { outcome, output } = await Workspaces.run(workspace, args, TEST_SECONDS);
-      if (outcome === "passed") continue;
-      const test = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
-      return { verdict: "killed", noticedBy: outcome === "timeout" ? "time limit" : (test ?? "setUp") };
-    }
-    return { verdict: "survived", noticedBy: "" };
-  } finally {
-    Workspaces.writeSource(workspace, mutant.file, original);
+  args: readonly string[],
+): Promise<Judgement> => {
+  for (const scope of [["--match-path", testsOf(mutant.file)], []]) {
+    const command = ["test", "--fail-fast", ...args, ...scope];
+    const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
+    if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
+    const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
+    if (name !== undefined) return { verdict: "killed", noticedBy: name };
+    if (outcome === "failed") throw new Error(`forge failed without a failing test:\n${output}`);
   }
+  return { verdict: "survived", noticedBy: "" };
+};
+
+/** Judges a mutant that is compiled already, by its number. */
+export const judgeSwitched = (
+  schema: Workspaces.Workspace,
+  mutant: Mutant,
+  number: number,
+): Promise<Judgement> =>
+  test(schema, mutant, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
+
+/** What `use` makes of the plain sources with this one mutant in them; null where it does not compile. */
+const withMutant = async <T>(
+  plain: Workspaces.Workspace,
+  mutant: Mutant,
+  use: () => T | Promise<T>,
+): Promise<T | null> => {
+  const original = Workspaces.readSource(plain, mutant.file);
+  Workspaces.writeSource(plain, mutant.file, apply(original, mutant));
+  try {
+    const build = await Workspaces.run(plain, ["build"], BUILD_SECONDS);
+    return build.outcome === "passed" ? await use() : null;
+  } finally {
+    Workspaces.writeSource(plain, mutant.file, original);
+  }
+};
+
+/**
+ * Whether a mutant's creation code is the original's in every contract and every test, so that it cannot be told from
+ * it and is equivalent.
+ */
+export const isSameCode = async (
+  plain: Workspaces.Workspace,
+  mutant: Mutant,
+  originalDigest: string,
+): Promise<boolean> =>
+  (await withMutant(plain, mutant, () => Workspaces.codeDigest(plain))) === originalDigest;
+
+/** Compiles one mutant alone, and judges it. */
+export const judgeAlone = async (
+  plain: Workspaces.Workspace,
+  mutant: Mutant,
+  originalDigest: string,
+): Promise<Judgement> => {
+  const judgement = await withMutant(plain, mutant, () =>
+    Workspaces.codeDigest(plain) === originalDigest
+      ? { verdict: "equivalent" as const, noticedBy: "" }
+      : test(plain, mutant, []),
+  );
+  return judgement ?? { verdict: "invalid", noticedBy: "" };
 };

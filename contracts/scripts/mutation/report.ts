@@ -10,7 +10,7 @@ export type Result = Pick<Mutant, "id" | "file" | "line" | "operator" | "before"
   reason?: string;
 };
 
-export type Report = { seed: number; sampleSize: number; population: number; results: Result[] };
+export type Report = { population: number; results: Result[] };
 
 type Explanation = Pick<Result, "file" | "before" | "after"> & { reason: string };
 
@@ -21,10 +21,10 @@ export const read = (path: string): Report | null => {
 };
 
 export const write = (path: string, report: Report): void => {
-  const results = report.results.toSorted(
-    (left, right) => left.file.localeCompare(right.file) || left.line - right.line,
-  );
-  writeFileSync(path, `${JSON.stringify({ ...report, results }, null, 2)}\n`);
+  const results = report.results
+    .toSorted((left, right) => left.file.localeCompare(right.file) || left.line - right.line)
+    .map((result) => `\n${JSON.stringify(result)}`);
+  writeFileSync(path, `{"population":${report.population},"results":[${results.join()}\n]}\n`);
 };
 
 /** Survivors that a person has found to be equivalent, with the reason, are counted as that. */
@@ -64,7 +64,7 @@ export const table = (report: Report): string => {
     ...rows,
     row("**all**", report.results),
     "",
-    `Sample: ${report.results.length} of ${report.population} mutants, seed ${report.seed}.`,
+    `Judged: ${report.results.length.toLocaleString("en")} of ${report.population.toLocaleString("en")} mutants.`,
   ].join("\n");
 };
 
