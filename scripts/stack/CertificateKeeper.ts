@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { uriNamesOf } from "@tac/kit";
 import {
   type Authority,
   createAuthority,
@@ -72,8 +73,10 @@ export const createKeeper = (settings: KeeperSettings): CertificateKeeper => {
   const needsRenewal = ({ dir, names }: Leaf, active: StoredAuthority): boolean => {
     const file = join(dir, "cert.pem");
     if (!existsSync(file) || !existsSync(join(dir, "key.pem"))) return true;
-    const leaf = new X509Certificate(readFileSync(file));
-    const isNamed = names.every((name) => leaf.subjectAltName?.includes(`URI:${name}`));
+    const leaf = readLeaf(file);
+    if (leaf === null) return true;
+    const found = uriNamesOf(leaf.subjectAltName);
+    const isNamed = names.every((name) => found.has(name));
     const isSigned = leaf.verify(new X509Certificate(active.cert).publicKey);
     return !isNamed || !isSigned || Date.parse(leaf.validTo) - Date.now() < lifetimeMs / 2;
   };
@@ -111,4 +114,13 @@ const activeOf = (authorities: readonly StoredAuthority[]): StoredAuthority => {
   const active = authorities.findLast(({ activeFromMs }) => activeFromMs <= Date.now()) ?? authorities[0];
   if (active === undefined) throw new Error("There is no authority.");
   return active;
+};
+
+/** Null for a file that holds no certificate, for instance because a run broke off while writing it. */
+const readLeaf = (file: string): X509Certificate | null => {
+  try {
+    return new X509Certificate(readFileSync(file));
+  } catch {
+    return null;
+  }
 };

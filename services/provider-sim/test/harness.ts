@@ -45,7 +45,10 @@ export const build = (changes: Partial<Parameters<typeof buildApp>[0]> = {}) =>
 const gatewayKey = key("11");
 const holder = HolderKey.generate();
 
-export const guarded = (revoked: ReadonlySet<string> = new Set()) =>
+export const guarded = (
+  revoked: ReadonlySet<string> = new Set(),
+  { demandsCertificate = false }: { demandsCertificate?: boolean } = {},
+) =>
   createGuard({
     verifier: createVerifier({
       domain,
@@ -57,6 +60,7 @@ export const guarded = (revoked: ReadonlySet<string> = new Set()) =>
     providerId: 1,
     signingKey,
     reports: true,
+    demandsCertificate,
   });
 
 /** What a gateway sends along with a call of the job. */
