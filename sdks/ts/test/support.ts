@@ -44,6 +44,7 @@ export function useWorld(): World {
     gateway.faults.length = 0;
     gateway.seen.length = 0;
     gateway.pieceDelayMs = 0;
+    gateway.answersToCutOff = 0;
     gateway.echo = (prompt) => `You said: ${prompt}`;
     gateway.jobs.tokenLifetimeSeconds = 300;
     world.client = world.newClient();

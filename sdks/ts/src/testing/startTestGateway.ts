@@ -50,6 +50,8 @@ export type TestGateway = {
   expireNonces(): void;
   /** What the model answers to the last message of a chat. */
   echo: (prompt: string) => string;
+  /** So many answers of charged calls are cut off, together with their connections, after their first bytes. */
+  answersToCutOff: number;
   /** Milliseconds between two pieces of a stream. */
   pieceDelayMs: number;
   /** Pieces of text sent in streams so far. */
@@ -77,7 +79,12 @@ export async function startTestGateway(
     string,
     { bodyHash: string; answer: TestAnswer; receiptId: Hex; costNano: bigint }
   >();
-  const gateway = { faults: [] as Fault[], echo: (prompt: string) => `You said: ${prompt}`, pieceDelayMs: 0 };
+  const gateway = {
+    faults: [] as Fault[],
+    echo: (prompt: string) => `You said: ${prompt}`,
+    pieceDelayMs: 0,
+    answersToCutOff: 0,
+  };
   let nonce = newNonce();
   let connectionCount = 0;
   let piecesSent = 0;
@@ -222,6 +229,14 @@ export async function startTestGateway(
       answered.set(key, { bodyHash: DpopProof.bodyHash(body), answer, receiptId, costNano });
       if (costNano > (proof.claims.maxCostNano ?? 0n)) throw new ProtocolError("over_max_cost");
       reply.header(Header.receiptId, receiptId).header(Header.dpopNonce, nonce);
+      if (gateway.answersToCutOff > 0) {
+        gateway.answersToCutOff -= 1;
+        reply.hijack();
+        request.raw.socket.end("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{", () =>
+          request.raw.socket.destroy(),
+        );
+        return reply;
+      }
       if (answer.pieces === null)
         return reply.header(Header.costNano, Nano.toJson(costNano)).send(answer.json);
       return sendStream(reply, answer, answer.pieces);
