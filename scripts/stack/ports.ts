@@ -22,9 +22,13 @@ export const assertPortsFree = async (ports: Ports): Promise<void> => {
   );
 };
 
-/** An offset at which every default port is free; for stacks that live as long as one test run. */
+/** An offset at which every default port is free; for stacks that live as long as one run, and may start at one time. */
 export const findFreeOffset = async (portsAt: (offset: number) => Ports): Promise<number> => {
-  for (let offset = 10_000; offset < 50_000; offset += 1_000 + Math.floor(Math.random() * 200)) {
+  for (
+    let offset = 10_000 + Math.floor(Math.random() * 1_000);
+    offset < 50_000;
+    offset += 1_000 + Math.floor(Math.random() * 200)
+  ) {
     const free = await Promise.all(Object.values(portsAt(offset)).map(isFree));
     if (free.every(Boolean)) return offset;
   }
