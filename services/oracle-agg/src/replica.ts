@@ -62,6 +62,7 @@ export const startReplica = async (
       loop(`feed ${puller.address}`, cadence.feedMs, async () => {
         const hasMore = await puller.pull();
         await observeFeeds(context);
+        await driver.tellWork();
         return hasMore;
       }),
     ),

@@ -45,6 +45,13 @@ const main = async (): Promise<void> => {
         rpcUrls: config.RPC_URLS,
         submitterPrivateKey: config.SUBMITTER_PRIVATE_KEY,
         confirmations: BigInt(config.CONFIRMATIONS),
+        onEndpoint: (place, isUp) => {
+          replicaMetrics.rpcUp.set({ place: String(place) }, isUp ? 1 : 0);
+          logger[isUp ? "info" : "warn"](
+            { place },
+            isUp ? "RPC endpoint answers again" : "RPC endpoint fails",
+          );
+        },
       });
       const identity = { peer: String(replica), nodeKey: nodeKey.signing };
       return createReplica({

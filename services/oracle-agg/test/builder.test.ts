@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await pool.query("TRUNCATE chain_cursor, locks, feeds, events, jobs");
+  await pool.query("TRUNCATE chain_cursor, followed_blocks, locks, feeds, events, jobs");
   gateway = new TestGateway();
   chain = new TestChain("0x");
   chain.enrol(gateway.account.address);
@@ -66,7 +66,10 @@ const pullAll = async (): Promise<void> => {
 const plan = async (firstEvents?: number, at?: { block: bigint; windowEndMs: bigint }) => {
   const head = chain.head();
   const next = await batches.nextBlock(deployment.usageReceipts, 1n);
-  await batches.follow(0, await chain.port().events(next, head), head + 1n);
+  await batches.follow(0, await chain.port().events(next, head), {
+    number: head,
+    hash: `0x${"00".repeat(32)}`,
+  });
   const context = {
     set: { laneId: 0, threshold: 2, replicas: [] },
     domains,

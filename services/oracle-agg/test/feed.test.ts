@@ -103,7 +103,10 @@ test("events pulled after their batch was committed take their outcome from it",
     blockNumber: 5n,
   };
   await batches.nextBlock(domains.usageReceipts.verifyingContract, 1n);
-  await batches.follow(0, [{ ...committed, kind: "batch-committed", logIndex: 0 }], 6n);
+  await batches.follow(0, [{ ...committed, kind: "batch-committed", logIndex: 0 }], {
+    number: 5n,
+    hash: hex,
+  });
   const content = { lines: built.lines, receipts: [{ receipt, receiptSignature }], refused: [] };
   const application = { sources: built.sources, content, signature: null, partials: [] };
   await batches.apply(committed, application, 0n);

@@ -231,6 +231,32 @@ describe("four replicas, three of which must agree", () => {
     await settledOn([1, 2, 3, 4], [pay(lockedJob())]);
   });
 
+  test("a lock that a reorganisation moved into a block that was read before is found", async () => {
+    await settledOn([1, 2, 3, 4], [pay(lockedJob())]);
+    const job = openJob(network.gateway.account);
+    network.gateway.record({ kind: "job-opened", body: job.opened });
+    const receiptId = pay(job);
+    network.chain.reorganise(job);
+    await settledOn([1, 2, 3, 4], [receiptId]);
+  });
+
+  test("a batch that became void, because a rotation came before it could return, is taken back and its receipts settle anew", async () => {
+    const receiptId = pay(lockedJob());
+    await settledOn([1, 2, 3, 4], [receiptId]);
+    const count = network.chain.submissions.length;
+    network.chain.reorganise();
+    network.chain.nextEpoch();
+    await until("a batch of the new epoch is in", () => network.chain.submissions.length === count);
+    expect(network.chain.submissions.at(-1)?.header.keyEpoch).toBe(2);
+    await until("all replicas have it", async () => {
+      const numbers = await Promise.all(
+        [1, 2, 3, 4].map((id) => network.replica(id).context.batches.header(BigInt(count))),
+      );
+      return numbers.every((header) => header?.keyEpoch === 2);
+    });
+    await settledOn([1, 2, 3, 4], [receiptId]);
+  });
+
   test("nothing was paid twice: the chain's total is the sum of the receipts each replica holds", async () => {
     const { batches } = network.replica(1).context;
     const total = BigInt(network.chain.submissions.length);

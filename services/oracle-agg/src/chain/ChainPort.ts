@@ -35,6 +35,8 @@ export type ChainPort = {
   head(): Promise<bigint>;
   /** A block's time, Unix milliseconds. */
   timeOf(block: bigint): Promise<bigint>;
+  /** A block's hash; null when the chain has no such block (yet, or any more). */
+  hashOf(block: bigint): Promise<Hex | null>;
   /** Events of blocks `fromBlock` to `toBlock`, both included, in chain order. */
   events(fromBlock: bigint, toBlock: bigint): Promise<ChainEvent[]>;
   laneOf(laneId: number, block: bigint): Promise<Lane>;

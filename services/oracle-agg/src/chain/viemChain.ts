@@ -10,10 +10,10 @@ import { type Deployment, Line } from "@tac/protocol";
 import {
   type Address,
   BaseError,
+  BlockNotFoundError,
   ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
-  fallback,
   getAbiItem,
   type Hex,
   http,
@@ -27,6 +27,7 @@ import {
   type LockState,
   SubmitRefused,
 } from "./ChainPort.ts";
+import { failover } from "./failover.ts";
 
 const LOCK_STATES: readonly LockState[] = ["none", "open", "closed"];
 /** Public endpoints refuse log queries over long ranges. */
@@ -35,6 +36,12 @@ const RPC_TIMEOUT_MS = 4_000;
 const GAS_MARGIN_PERCENT = 20n;
 /** Nodes refuse a replacement that raises the fee by less than a tenth. */
 const REPLACEMENT_PERCENT = 25n;
+
+/** A fee that is raised again and again ends at so many times what is usual now, or at a gwei where that is more. */
+const HIGHEST_MULTIPLE = 20n;
+const ONE_GWEI = 1_000_000_000n;
+const highest = (usual: bigint): bigint =>
+  usual * HIGHEST_MULTIPLE > ONE_GWEI ? usual * HIGHEST_MULTIPLE : ONE_GWEI;
 
 /** Where a transaction stands in the account's order, and what it offers. */
 type Place = { nonce: number; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint };
@@ -45,6 +52,8 @@ export type ViemChainOptions = {
   submitterPrivateKey: Hex;
   /** Blocks behind the head at which the replica acts; more than zero protects against reorganisations. */
   confirmations: bigint;
+  /** Told when an endpoint, by its place among `rpcUrls`, fails or answers again. */
+  onEndpoint?: (place: number, isUp: boolean) => void;
 };
 
 const lower = (address: Address): Address => address.toLowerCase() as Address;
@@ -59,11 +68,11 @@ const EVENTS = [
 export const createViemChain = (options: ViemChainOptions): ChainPort => {
   const { deployment, rpcUrls, submitterPrivateKey, confirmations } = options;
   const chain = chainOf({ rpcUrls, chainId: deployment.chainId });
-  const transport = fallback(
+  const transport = failover(
     rpcUrls.map((url) =>
-      completeLogs(http(url, { batch: { batchSize: 200 }, timeout: RPC_TIMEOUT_MS, retryCount: 1 })),
+      completeLogs(http(url, { batch: { batchSize: 200 }, timeout: RPC_TIMEOUT_MS, retryCount: 0 })),
     ),
-    { retryCount: 0 },
+    options.onEndpoint ?? (() => {}),
   );
   const client = createPublicClient({ chain, transport, cacheTime: 0 });
   const account = privateKeyToAccount(submitterPrivateKey);
@@ -92,6 +101,8 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
       const least = (before * (100n + REPLACEMENT_PERCENT)) / 100n + 1n;
       return now > least ? now : least;
     };
+    if (bump(0n, earlier.maxPriorityFeePerGas) > highest(fees.maxPriorityFeePerGas))
+      throw new ChainUnavailable("Our waiting transaction offers the most we pay; it is left to wait.");
     return {
       nonce,
       maxFeePerGas: bump(fees.maxFeePerGas, earlier.maxFeePerGas),
@@ -101,6 +112,15 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
   return {
     head: () => reading(async () => (await client.getBlockNumber()) - confirmations),
     timeOf: (blockNumber) => reading(async () => (await client.getBlock({ blockNumber })).timestamp * 1_000n),
+    hashOf: (blockNumber) =>
+      reading(async () => {
+        try {
+          return (await client.getBlock({ blockNumber })).hash;
+        } catch (error) {
+          if (error instanceof BlockNotFoundError) return null;
+          throw error;
+        }
+      }),
     events: (fromBlock, toBlock) =>
       reading(async () => {
         const address = [deployment.creditVault, deployment.usageReceipts, deployment.settlementTreasury];
@@ -178,10 +198,11 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
         const estimate = await client.estimateContractGas(call);
         const gas = estimate + (estimate * GAS_MARGIN_PERCENT) / 100n;
         const place = await nextPlace();
-        const transactionHash = await wallet.writeContract({ ...call, gas, ...place });
+        // Kept although the sending may fail: a node that finds the offer too low wants more the next time.
         lastSent = place;
-        return transactionHash;
+        return await wallet.writeContract({ ...call, gas, ...place });
       } catch (error) {
+        if (error instanceof ChainUnavailable) throw error;
         const reason = revertNameOf(error);
         if (reason !== null) throw new SubmitRefused(reason, { cause: error });
         throw new ChainUnavailable("The batch could not be sent to any endpoint.", { cause: error });

@@ -85,7 +85,7 @@ export class Driver {
 
   /** Tells the machine where the lane stands and whether there is anything to settle. */
   async look(): Promise<void> {
-    const { chain, set, feeds } = this.#context;
+    const { chain, set } = this.#context;
     const followed = await this.#parts.follower.follow();
     await this.#parts.committer.commitAll().catch(async (error: unknown) => {
       await this.take({ kind: "no-position" });
@@ -93,19 +93,34 @@ export class Driver {
     });
     const lane = await chain.laneOf(set.laneId, followed);
     const isOurs = holdsLaneKey(this.#context, lane);
+    if (isOurs) await this.#takeBackVoid(lane);
     if (!isOurs || !(await this.#isCaughtUp(lane))) return this.take({ kind: "no-position" });
     const { keyHash: _keyHash, ...place } = lane;
     const position = { laneId: set.laneId, ...place };
     const current = this.#state.record;
     if (current === null || positionKey(current.position) !== positionKey(position))
       await this.take({ kind: "position", position, stored: await this.#stored(position) });
-    const hasWork = (await feeds.oldestPendingMs()) !== null;
+    await this.tellWork();
+  }
+
+  /** Tells the machine whether there is anything to settle. */
+  async tellWork(): Promise<void> {
+    const hasWork = (await this.#context.feeds.oldestPendingMs()) !== null;
     if (hasWork !== this.#state.hasWork) await this.take({ kind: "work", hasWork });
   }
 
   stop(): void {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** A batch the chain lost comes back as it was, unless a rotation in between made it void for ever. */
+  async #takeBackVoid({ nextBatchNumber, keyEpoch, lastBatchHash }: Lane): Promise<void> {
+    const { batches, logger } = this.#context;
+    const lost = await batches.header(nextBatchNumber);
+    if (lost === null || (lost.keyEpoch === keyEpoch && lost.previousBatchHash === lastBatchHash)) return;
+    logger.error({ batchNumber: nextBatchNumber, keyEpoch }, "what a void batch settled is taken back");
+    await batches.takeBack(nextBatchNumber);
   }
 
   async #isCaughtUp({ nextBatchNumber }: Lane): Promise<boolean> {

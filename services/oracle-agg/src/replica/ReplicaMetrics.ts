@@ -17,6 +17,13 @@ export const createReplicaMetrics = (metrics: Metrics) => ({
     "replica",
   ]),
   followedBlock: metrics.gauge("chain_followed_block", "The newest block this replica acts on"),
+  reorganisations: metrics.counter(
+    "chain_reorganisations_total",
+    "Times the chain replaced blocks we had followed",
+  ),
+  rpcUp: metrics.gauge("rpc_endpoint_up", "1 while the endpoint answers, by its place in RPC_URLS", [
+    "place",
+  ]),
   batches: metrics.counter("batches_applied_total", "Committed batches applied to the store"),
   submissions: metrics.counter("batch_submissions_total", "Transactions sent or refused", ["outcome"]),
   refusals: metrics.counter("proposals_refused_total", "Proposals of peers this replica refused"),

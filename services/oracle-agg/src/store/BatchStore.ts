@@ -1,5 +1,5 @@
 import { type Pool, withTransaction } from "@tac/kit";
-import { Line, Sources, Wire } from "@tac/protocol";
+import { BatchHeader, Line, Sources, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { ChainEvent } from "../chain/ChainPort.ts";
@@ -9,6 +9,8 @@ import {
   insertCommitted,
   insertLock,
   insertOutcome,
+  isOtherApplied,
+  takeBack,
   toCommitted,
 } from "./batchRows.ts";
 import { INSERT_RECEIPTS, LEAVE_OUT, REFUSE_EVENTS, receiptColumns } from "./batchSql.ts";
@@ -19,6 +21,12 @@ import {
   partialSchema,
   signedReceiptSchema,
 } from "./content.ts";
+
+/** A block up to which everything of the chain is in the store. */
+export type FollowedBlock = { number: bigint; hash: Hex };
+
+/** So far back a reorganisation is found by its first block; one that is deeper still is followed from the start. */
+export const KEPT_BLOCKS = 5_000;
 
 export type SettledLine = { jobId: Hex; providerId: number; outcome: Line.LineOutcome };
 
@@ -56,8 +64,8 @@ export class BatchStore {
     return cursor.next_block;
   }
 
-  /** Records the events of the blocks before `nextBlock` and moves the cursor, in one transaction. */
-  async follow(laneId: number, events: readonly ChainEvent[], nextBlock: bigint): Promise<void> {
+  /** Records the events up to and with a block and moves the cursor behind it, in one transaction. */
+  async follow(laneId: number, events: readonly ChainEvent[], last: FollowedBlock): Promise<void> {
     await withTransaction(this.#pool, async (transaction) => {
       let batch: { transactionHash: Hex; batchNumber: bigint } | null = null;
       for (const event of events) {
@@ -67,12 +75,55 @@ export class BatchStore {
           batch = isOurs
             ? { transactionHash: event.transactionHash, batchNumber: event.header.batchNumber }
             : null;
-          if (isOurs) await insertCommitted(transaction, event);
+          if (isOurs) {
+            if (await isOtherApplied(transaction, event))
+              await takeBack(transaction, event.header.batchNumber);
+            await insertCommitted(transaction, event);
+          }
         } else if (batch !== null && batch.transactionHash === event.transactionHash)
           await insertOutcome(transaction, batch.batchNumber, event);
       }
-      await transaction.query("UPDATE chain_cursor SET next_block = greatest(next_block, $1)", [nextBlock]);
+      await transaction.query("UPDATE chain_cursor SET next_block = $1", [last.number + 1n]);
+      await transaction.query(
+        "INSERT INTO followed_blocks VALUES ($1, $2) ON CONFLICT (block_number) DO UPDATE SET block_hash = $2",
+        [last.number, last.hash],
+      );
+      await transaction.query(
+        `DELETE FROM followed_blocks WHERE block_number <
+           (SELECT min(block_number) FROM
+             (SELECT block_number FROM followed_blocks ORDER BY block_number DESC LIMIT $1) AS newest)`,
+        [KEPT_BLOCKS],
+      );
     });
+  }
+
+  /** The newest blocks up to which the chain was followed, descending. */
+  async followedBlocks(limit: number): Promise<FollowedBlock[]> {
+    const { rows } = await this.#pool.query<FollowedBlock>(
+      `SELECT block_number AS number, block_hash AS hash FROM followed_blocks ORDER BY block_number DESC LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  }
+
+  /** Forgets what was read after a block the chain still has. A batch that was applied stays so until it is void. */
+  async rewind(lastBlock: bigint): Promise<void> {
+    await withTransaction(this.#pool, async (transaction) => {
+      await transaction.query("DELETE FROM locks WHERE block_number > $1", [lastBlock]);
+      await transaction.query("DELETE FROM committed_batches WHERE block_number > $1 AND NOT applied", [
+        lastBlock,
+      ]);
+      await transaction.query("DELETE FROM followed_blocks WHERE block_number > $1", [lastBlock]);
+      await transaction.query("UPDATE chain_cursor SET next_block = $1", [lastBlock + 1n]);
+    });
+  }
+
+  /**
+   * Takes back what was applied from a batch on, because the chain can never have that batch again: another one is in its
+   * place, or its key epoch is over. What it settled is pending again.
+   */
+  async takeBack(batchNumber: bigint): Promise<void> {
+    await withTransaction(this.#pool, (transaction) => takeBack(transaction, batchNumber));
   }
 
   async lockedCapabilities(jobIds: readonly Hex[], block: bigint): Promise<Map<Hex, Hex>> {
@@ -169,6 +220,15 @@ export class BatchStore {
       [jobIds],
     );
     return new Map(rows.map((row) => [row.job_id, BigInt(row.sum)]));
+  }
+
+  /** The header of an applied batch. */
+  async header(batchNumber: bigint): Promise<BatchHeader.BatchHeader | null> {
+    const { rows } = await this.#pool.query<{ header: unknown }>(
+      "SELECT header FROM committed_batches WHERE batch_number = $1 AND applied",
+      [batchNumber],
+    );
+    return rows[0] === undefined ? null : Wire.parse(BatchHeader.schema, rows[0].header);
   }
 
   async batch(batchNumber: bigint): Promise<BatchBody | null> {

@@ -216,6 +216,7 @@ const INSERT_EVENTS = `
 const COVER_LATE_EVENTS = `
   UPDATE events e SET
     batch_number = covering.batch_number,
+    refused_by_batch = covering.left_out,
     code = CASE WHEN covering.left_out THEN 'left_out' ELSE e.code END,
     reason = CASE WHEN covering.left_out THEN 'The batch that covers the event left it out.' ELSE e.reason END
   FROM (

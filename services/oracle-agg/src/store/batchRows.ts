@@ -3,6 +3,8 @@ import { BatchHeader, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { ChainEvent } from "../chain/ChainPort.ts";
 
+import { TAKE_BACK } from "./batchSql.ts";
+
 export type Committed = {
   batchHash: Hex;
   header: BatchHeader.BatchHeader;
@@ -35,6 +37,23 @@ export const insertLock = (transaction: Transaction, event: ChainEvent & { kind:
     event.capabilityHash,
     event.blockNumber,
   ]);
+
+/** Whether another batch of the same number was applied than the one the chain has now. */
+export const isOtherApplied = async (
+  transaction: Transaction,
+  { header, batchHash }: ChainEvent & { kind: "batch-committed" },
+): Promise<boolean> => {
+  const { rowCount } = await transaction.query(
+    "SELECT 1 FROM committed_batches WHERE batch_number = $1 AND batch_hash <> $2",
+    [header.batchNumber, batchHash],
+  );
+  return (rowCount ?? 0) > 0;
+};
+
+/** Undoes the application of a batch and of all behind it. */
+export const takeBack = async (transaction: Transaction, batchNumber: bigint): Promise<void> => {
+  for (const statement of TAKE_BACK) await transaction.query(statement, [batchNumber]);
+};
 
 /** A batch that a reorganisation dropped comes again in another transaction, which is the one that counts then. */
 export const insertCommitted = (transaction: Transaction, event: ChainEvent & { kind: "batch-committed" }) =>

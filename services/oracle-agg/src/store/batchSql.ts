@@ -7,13 +7,13 @@ export const INSERT_RECEIPTS = `
                                         $8::jsonb[], $9::text[]) AS leaf`;
 
 export const REFUSE_EVENTS = `
-  UPDATE events e SET code = coalesce(e.code, r.code), reason = coalesce(e.reason, r.reason)
+  UPDATE events e SET refused_by_batch = e.code IS NULL, code = coalesce(e.code, r.code), reason = coalesce(e.reason, r.reason)
   FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS r(gateway, seq, code, reason)
   WHERE e.gateway = r.gateway AND e.seq = r.seq`;
 
 // Content fetched from a peer brings no refusals, so what the batch does not hold is marked as left out.
 export const LEAVE_OUT = `
-  UPDATE events e SET code = 'left_out', reason = 'The batch that covers the event left it out.'
+  UPDATE events e SET refused_by_batch = true, code = 'left_out', reason = 'The batch that covers the event left it out.'
   WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
     AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.body->'receipt'->>'receiptId' AND r.batch_number = $1)`;
 
@@ -27,4 +27,25 @@ export const receiptColumns = (batchNumber: bigint, { receipts }: BatchContent):
   receipts.map(({ receipt }) => receipt.costNano.toString()),
   receipts.map(({ receipt }) => JSON.stringify(UsageReceipt.toJson(receipt))),
   receipts.map(({ receiptSignature }) => receiptSignature),
+];
+
+// What a replica refused by its own validation stays refused; what a batch refused is open again.
+export const TAKE_BACK = [
+  `UPDATE feeds f SET committed_seq = first.from_seq, committed_hash = coalesce(
+      (SELECT e.hash FROM events e WHERE e.gateway = f.gateway AND e.seq = first.from_seq),
+      (SELECT range->>'toHash' FROM committed_batches b, jsonb_array_elements(b.sources->'ranges') AS range
+        WHERE range->>'gateway' = f.gateway AND (range->>'toSeq')::bigint = first.from_seq),
+      '0x' || repeat('0', 64))
+     FROM (SELECT gateway, min(from_seq) AS from_seq FROM batch_ranges WHERE batch_number >= $1 GROUP BY gateway) AS first
+    WHERE f.gateway = first.gateway`,
+  `UPDATE events SET batch_number = NULL,
+      code = CASE WHEN refused_by_batch THEN NULL ELSE code END,
+      reason = CASE WHEN refused_by_batch THEN NULL ELSE reason END,
+      refused_by_batch = false
+    WHERE batch_number >= $1`,
+  "DELETE FROM deliveries WHERE batch_number >= $1",
+  "DELETE FROM receipts WHERE batch_number >= $1",
+  "DELETE FROM batch_ranges WHERE batch_number >= $1",
+  "DELETE FROM line_outcomes WHERE batch_number >= $1",
+  "DELETE FROM committed_batches WHERE batch_number >= $1",
 ];

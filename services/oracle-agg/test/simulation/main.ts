@@ -35,6 +35,7 @@ let highestView = 0;
 let withLiar = 0;
 const failing: number[] = [];
 const startedAt = performance.now();
+const cpuBefore = process.cpuUsage();
 for (let seed = first; seed < first + count; seed += 1) {
   const result = simulate({ ...choices, seed });
   for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += result[key];
@@ -48,9 +49,11 @@ for (let seed = first; seed < first + count; seed += 1) {
   if (failing.length >= 10) break;
 }
 const seconds = (performance.now() - startedAt) / 1_000;
+const { user, system } = process.cpuUsage(cpuBefore);
+const cpuSeconds = (user + system) / 1_000_000;
 process.stdout.write(
   `${[
-    `${count} seeds in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} seeds/s; ${withLiar} with a false replica`,
+    `${count} seeds in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(1)} seeds/s, ${(count / cpuSeconds).toFixed(1)} in a second of processor time; ${withLiar} with a false replica`,
     `batches ${total.batches}, receipts ${total.receipts}, messages ${total.messages}, highest view ${highestView}`,
     `crashes ${total.crashes}, partitions ${total.partitions}, reorganisations ${total.reorganisations}, transactions taken back ${total.takenBack}`,
     "checked: one batch per position gets t signatures; nobody votes or signs twice; every valid receipt settles once and",

@@ -4,6 +4,7 @@ import {
   type ChainEvent,
   type ChainPort,
   ChainUnavailable,
+  type LanePosition,
   type LockFact,
   SubmitRefused,
 } from "../../src/chain/ChainPort.ts";
@@ -30,11 +31,13 @@ export class TestChain {
   readonly inactive = new Set<number>();
   #beforeLast: (() => void) | null = null;
   readonly #times = new Map<bigint, bigint>([[1n, BigInt(Date.now())]]);
-  #lane: { nextBatchNumber: bigint; lastWindowEnd: bigint; lastBatchHash: Hex };
+  readonly #hashes = new Map<bigint, Hex>([[1n, hex32()]]);
+  #lane: LanePosition;
 
   constructor(groupPublicKey: Hex) {
     this.publicKey = groupPublicKey;
-    this.#lane = { nextBatchNumber: 1n, lastWindowEnd: BigInt(Date.now()) - 1_000n, lastBatchHash: ZERO };
+    const lastWindowEnd = BigInt(Date.now()) - 1_000n;
+    this.#lane = { nextBatchNumber: 1n, lastWindowEnd, keyEpoch: 1, lastBatchHash: ZERO };
   }
 
   enrol(gateway: Address): void {
@@ -58,10 +61,11 @@ export class TestChain {
     };
     return {
       head: () => read(() => this.head()),
+      hashOf: (block) => read(() => this.#hashes.get(block) ?? null),
       timeOf: (block) => read(() => this.#timeOf(block)),
       events: (from, to) =>
         read(() => this.events.filter(({ blockNumber }) => blockNumber >= from && blockNumber <= to)),
-      laneOf: () => read(() => ({ ...this.#lane, keyEpoch: 1, keyHash: keccak256(this.publicKey) })),
+      laneOf: () => read(() => ({ ...this.#lane, keyHash: keccak256(this.publicKey) })),
       gatewayTerm: (gateway) => read(() => this.gateways.get(gateway) ?? { enrolledAt: 0n, removedAt: 0n }),
       lockOf: (jobId) =>
         read(
@@ -81,11 +85,31 @@ export class TestChain {
     };
   }
 
-  /** Takes the last batch back, as a reorganisation does; what the replicas read of it stays with them. */
-  reorganise(): void {
+  /**
+   * Replaces the blocks from the last batch on: the batch is gone, and locks made since are in an earlier block, together
+   * with those of `unseen` jobs, which no replica has read.
+   */
+  reorganise(...unseen: TestJob[]): void {
     if (this.#beforeLast === null) throw new Error("There is no batch to take back.");
+    const first = this.events.findLast(({ kind }) => kind === "batch-committed")?.blockNumber ?? 0n;
+    const later = this.events.splice(this.events.findIndex(({ blockNumber }) => blockNumber >= first));
     this.#beforeLast();
     this.#beforeLast = null;
+    for (let block = first; block <= this.block; block += 1n) this.#hashes.set(block, hex32());
+    for (const event of later)
+      if (event.kind === "locked") this.events.push({ ...event, blockNumber: first });
+    for (const { capability, capabilityHash } of unseen) {
+      const { jobId, tenant, maxSpendNano } = capability;
+      this.locks.set(jobId, { state: "open", tenant, maxSpendNano, remainingNano: maxSpendNano });
+      const at = { blockNumber: first, transactionHash: hex32(), logIndex: 0 };
+      this.events.push({ ...at, kind: "locked", jobId, capabilityHash });
+    }
+    this.#mine();
+  }
+
+  /** The lane goes on in the next key epoch, as after a rotation to the same key. */
+  nextEpoch(): void {
+    this.#lane = { ...this.#lane, keyEpoch: this.#lane.keyEpoch + 1 };
     this.#mine();
   }
 
@@ -99,6 +123,7 @@ export class TestChain {
   #mine(): void {
     this.block += 1n;
     this.#times.set(this.block, BigInt(Date.now()));
+    this.#hashes.set(this.block, hex32());
   }
 
   #timeOf(block: bigint): bigint {
@@ -118,7 +143,7 @@ export class TestChain {
     refuse(header.windowEnd <= header.windowStart, "EmptyWindow");
     refuse(header.windowEnd > BigInt(Date.now()) + CLOCK_SKEW_MS, "WindowInFuture");
     refuse(header.previousBatchHash !== lane.lastBatchHash, "WrongPreviousBatch");
-    refuse(header.keyEpoch !== 1, "WrongKeyEpoch");
+    refuse(header.keyEpoch !== lane.keyEpoch, "WrongKeyEpoch");
     refuse(Line.hash(lines) !== header.linesHash, "WrongLinesHash");
     refuse(lines.length === 0 && header.receiptCount === 0, "EmptyBatch");
     refuse(publicKey !== this.publicKey, "UnknownKey");
@@ -131,6 +156,7 @@ export class TestChain {
       this.submissions.pop();
     };
     this.#lane = {
+      ...lane,
       nextBatchNumber: header.batchNumber + 1n,
       lastWindowEnd: header.windowEnd,
       lastBatchHash: batchHash,
