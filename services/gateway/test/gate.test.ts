@@ -230,11 +230,14 @@ describe("a body", () => {
   test.each([
     "text/plain",
     "application/json\t",
+    "application/json\t; charset=utf-8",
+    "application/json x",
+    "application/jsonx",
     "application/json; charset=latin1",
     "application/json, text/plain",
   ])("of type %j is not read", async (type) => {
     const call = { ...job.chat(), headers: { "content-type": type } };
-    if (type.includes("\t")) {
+    if (type.endsWith("\t")) {
       // The HTTP parser trims it, which leaves plain JSON.
       expect((await job.by.send(call)).status).toBe(200);
       return;

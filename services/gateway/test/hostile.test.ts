@@ -156,6 +156,30 @@ describe("a caller", () => {
     expect(harness.provider.received).toEqual([]);
   });
 
+  test("writes no SQL through a header, Authorization included", async () => {
+    const [job, other] = [await harness.openJob(), await harness.openJob()];
+    const sql = "'/**/OR/**/1=1;DELETE/**/FROM/**/used_proofs;--";
+    const bearer = await job.by.send({
+      ...job.chat(),
+      token: null,
+      headers: { authorization: `Bearer ${sql}` },
+    });
+    expect([bearer.status, codeOf(bearer.text)]).toEqual([401, "invalid_usage_auth"]);
+    const token = await job.by.send({ ...job.chat(), token: sql });
+    expect([token.status, codeOf(token.text)]).toEqual([401, "invalid_usage_auth"]);
+    // As a key it is a key like any other: of its job alone, and of one call.
+    const keyed = { headers: { "idempotency-key": sql } };
+    const first = await job.by.send({ ...job.chat(), ...keyed });
+    const again = await job.by.send({ ...job.chat(), ...keyed });
+    const elsewhere = await other.by.send({ ...other.chat(), ...keyed });
+    expect([first, again, elsewhere].map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(again.headers["x-receipt-id"]).toBe(first.headers["x-receipt-id"]);
+    expect(elsewhere.headers["x-receipt-id"]).not.toBe(first.headers["x-receipt-id"]);
+    expect(harness.provider.received).toHaveLength(2);
+    const { rows } = await harness.pool.query("SELECT 1 FROM used_proofs");
+    expect(rows.length).toBeGreaterThan(0);
+  });
+
   test("cannot reach the prototype through a body", async () => {
     const job = await harness.openJob();
     const rawBody =
