@@ -139,6 +139,10 @@ attacks: contracts ## attack a running stack with stolen and forged tokens and p
 load: contracts ## a soak of the running stack, and an audit of its books: `make load MINUTES=10 RATE=100`
 	$(NODE_TS) scripts/load/main.ts $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: verify-ledger
+verify-ledger: install ## recompute the ledger of DATABASE_URL: chains, balances, receipts, budgets
+	@$(NODE_TS) services/gateway/src/ledger/verifyLedgerCli.ts
+
 .PHONY: clean
 clean: ## remove what was built, not what was downloaded
 	rm -rf contracts/out/forge contracts/cache .local

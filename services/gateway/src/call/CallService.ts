@@ -117,7 +117,8 @@ export class CallService {
       startedAtMs: performance.now(),
       reportWaitMs: this.#reportWaitMs(call),
       maxAnswerBytes: settings.maxAnswerBytes,
-      maxStoredBytes: settings.maxStoredBytes,
+      // An answer that no key will ever ask for again is not kept, neither in memory nor in the store.
+      maxStoredBytes: incoming.idempotencyKey === null ? 0 : settings.maxStoredBytes,
       signal,
     };
     try {

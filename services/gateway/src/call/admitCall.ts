@@ -2,8 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { Errors, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
-import { hexOf } from "../ledger/bytes.ts";
 import type { BudgetLevel } from "../ledger/Budget.ts";
+import { hexOf } from "../ledger/bytes.ts";
 import type { HoldRefusal } from "../ledger/Hold.ts";
 import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
@@ -115,5 +115,8 @@ function refusalOf(outcome: Exclude<HoldRefusal, "duplicate">) {
 }
 
 function overBudget(level: BudgetLevel) {
-  return Errors.fromCode("over_budget", { param: level, detail: `The ${level}'s budget does not cover the call.` });
+  return Errors.fromCode("over_budget", {
+    param: level,
+    detail: `The ${level}'s budget does not cover the call.`,
+  });
 }

@@ -6,8 +6,23 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses a body as UTF-8 JSON object. Errors: `invalid_request`. */
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** Deeper than anything a tool's schema needs, and far from where writing it out again would end the stack. */
+const MAX_DEPTH = 200;
+
+/** Parses a body as UTF-8 JSON object of at most 200 levels. Errors: `invalid_request`. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
+  if (depthOf(bytes) > MAX_DEPTH) {
+    throw Errors.fromCode("invalid_request", {
+      detail: `The body is nested deeper than ${MAX_DEPTH} levels.`,
+    });
+  }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -18,6 +33,25 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
     throw Errors.fromCode("invalid_request", { detail: "The body must be a JSON object." });
   }
   return value;
+}
+
+/** Levels of arrays and objects, told from the bytes alone: brackets inside strings do not count. */
+function depthOf(bytes: Uint8Array): number {
+  let depth = 0;
+  let deepest = 0;
+  let isInString = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (isInString) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInString = false;
+    } else if (byte === QUOTE) isInString = true;
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth -= 1;
+  }
+  return deepest;
 }
 
 /** A whole number from 1 on, or null when the field is absent. Errors: `invalid_request`. */

@@ -14,8 +14,8 @@ import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
 import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { createGateway, type Gateway, type GatewaySettings } from "../../src/createGateway.ts";
-import { prepareStore } from "../../src/ledger/prepareStore.ts";
 import { auditJob } from "../../src/ledger/auditJob.ts";
+import { prepareStore } from "../../src/ledger/prepareStore.ts";
 import { makeCertificate } from "./certificates.ts";
 import { FakeChain } from "./FakeChain.ts";
 import { hex32 } from "./hex32.ts";
@@ -95,6 +95,42 @@ export const adminToken = hex32();
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
 
+/** What tells one harness's gateways from another's; it can be handed to another process. */
+export type GatewayPlace = {
+  url: string;
+  tariffUrl: string;
+  certificate: { cert: string; key: string };
+  gatewayPrivateKey: Hex;
+  tariffSigner: Address;
+};
+
+export function settingsOf(place: GatewayPlace): GatewaySettings {
+  return {
+    publicUrl: place.url,
+    replicaId: "replica-1",
+    gatewayPrivateKey: place.gatewayPrivateKey,
+    deployment,
+    tariffUrl: place.tariffUrl,
+    adminToken,
+    tariffSigners: [place.tariffSigner],
+    usageAuthLifetimeSeconds: 600,
+    shutdownGraceMs: 500,
+    upstreamTimeoutMs: 2_000,
+    revocationPollMs: 100,
+    chainMaxAgeMs: 4_000,
+    answerTtlMs: 3_600_000,
+    rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
+    tls: staticTls(place.certificate),
+    call: {
+      deadlineMs: 10_000,
+      reportWaitMs: 1_000,
+      idempotencyWaitMs: 1_000,
+      maxAnswerBytes: 1_000_000,
+      maxStoredBytes: 100_000,
+    },
+  };
+}
+
 /** A gateway on real TLS and PostgreSQL, with a chain in memory and a provider that the test controls. */
 export async function startHarness(
   settings: Partial<GatewaySettings> = {},
@@ -102,7 +138,10 @@ export async function startHarness(
 ) {
   const database: TestDatabase = await startTestDatabase();
   // The gateway runs as it should in production; the tests' own pool is the owner's, who may do anything.
-  const runtimeUrl = Object.assign(new URL(database.url), { username: "gateway_runtime", password: "runtime" }).href;
+  const runtimeUrl = Object.assign(new URL(database.url), {
+    username: "gateway_runtime",
+    password: "runtime",
+  }).href;
   await prepareStore({ databaseUrl: runtimeUrl, migrationUrl: database.url });
   const pool = createPool({ url: database.url, max: 5, onIdleError: () => undefined });
   const runtimePool = createPool({ url: runtimeUrl, max: 20, onIdleError: () => undefined });
@@ -120,6 +159,13 @@ export async function startHarness(
 
   const port = await freePortOf();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
+  const place: GatewayPlace = {
+    url,
+    tariffUrl: tariffServer.url,
+    certificate,
+    gatewayPrivateKey: gatewayKey,
+    tariffSigner: Wire.privateKeyToAddress(tariffKey),
+  };
   const broadcast = createBroadcast({
     databaseUrl: runtimeUrl,
     namespace: gatewayAddress,
@@ -133,28 +179,7 @@ export async function startHarness(
   ): Promise<Gateway> =>
     createGateway(
       {
-        publicUrl: url,
-        replicaId: "replica-1",
-        gatewayPrivateKey: gatewayKey,
-        deployment,
-        tariffUrl: tariffServer.url,
-        adminToken,
-        tariffSigners: [Wire.privateKeyToAddress(tariffKey)],
-        usageAuthLifetimeSeconds: 600,
-        shutdownGraceMs: 500,
-        upstreamTimeoutMs: 2_000,
-        revocationPollMs: 100,
-        chainMaxAgeMs: 4_000,
-        answerTtlMs: 3_600_000,
-        rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
-        tls: staticTls(certificate),
-        call: {
-          deadlineMs: 10_000,
-          reportWaitMs: 1_000,
-          idempotencyWaitMs: 1_000,
-          maxAnswerBytes: 1_000_000,
-          maxStoredBytes: 100_000,
-        },
+        ...settingsOf(place),
         ...settings,
         ...overrides,
       },
@@ -191,6 +216,8 @@ export async function startHarness(
     provider,
     gateway,
     url,
+    place,
+    providerUrl,
     certificate,
     peerKey: peer.privateKey,
     makeGateway: make,

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { ChildOrder } from "./support/gatewayChild.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
+import { type Cut, StoreProxy } from "./support/StoreProxy.ts";
+import { type Answering, chunkOf } from "./support/TestProvider.ts";
+
+// A gateway process of its own is killed at each step of a call; a proxy before its store, or the provider, holds it
+// at that step. Then a new run of the same replica starts, and the caller retries with the same key.
+let harness: Harness;
+let proxy: StoreProxy;
+let storeUrl: string;
+const children: ChildProcess[] = [];
+beforeAll(async () => {
+  harness = await startHarness({ upstreamTimeoutMs: 60_000, chainMaxAgeMs: 60_000 }, "none");
+  proxy = new StoreProxy(harness.databaseUrl);
+  storeUrl = await proxy.start();
+});
+afterEach(() => harness.reset());
+afterAll(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  await proxy.stop();
+  await harness.stop();
+});
+
+const startVictim = async (replicaId: string): Promise<{ child: ChildProcess; connectUrl: string }> => {
+  const order: ChildOrder = {
+    place: harness.place,
+    replicaId,
+    storeUrl,
+    providerUrl: harness.providerUrl,
+  };
+  const program = join(import.meta.dirname, "support", "gatewayChild.ts");
+  const child = spawn(process.execPath, ["--import", "tsx", program], {
+    env: { ...process.env, GATEWAY_ORDER: JSON.stringify(order) },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.push(child);
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const connectUrl = line.toString("utf8").trim();
+  return { child, connectUrl };
+};
+
+const stateOf = async (jobId: string): Promise<string | null> => {
+  const { rows } = await harness.pool.query<{ state: string }>(
+    "SELECT state FROM calls WHERE job_id = decode($1, 'hex')",
+    [jobId.slice(2)],
+  );
+  return rows[0]?.state ?? null;
+};
+
+const patience = { timeout: 60_000 };
+const silent: Answering = () => undefined;
+const streamThenSilent: Answering = (_received, response) => {
+  response.writeHead(200, { "content-type": "text/event-stream" }).write(chunkOf("12345678"));
+};
+
+type Step = {
+  name: string;
+  stream?: boolean;
+  cut?: Cut;
+  answer?: Answering;
+  /** State of the call in the store when the process is killed. */
+  state: string | null;
+  recovered: { released: number; captured: number };
+  /** Status and cost of the same call, tried again with the same key. */
+  retry: { status: number; code?: string };
+  /** What the job has paid when all is over. */
+  paidNano: (inputTokens: number) => number;
+};
+
+const released = { recovered: { released: 1, captured: 0 }, retry: { status: 200 }, paidNano: () => 13 };
+const nothing = { released: 0, captured: 0 };
+const steps: Step[] = [
+  {
+    name: "before its hold",
+    cut: { statement: "hold_calls", lose: "request" },
+    state: null,
+    recovered: nothing,
+    retry: { status: 200 },
+    paidNano: () => 13,
+  },
+  { name: "after its hold", cut: { statement: "hold_calls", lose: "answer" }, state: "held", ...released },
+  { name: "while the provider works", answer: silent, state: "held", ...released },
+  {
+    name: "in a stream, after a checkpoint",
+    stream: true,
+    answer: streamThenSilent,
+    state: "delivered",
+    recovered: { released: 0, captured: 1 },
+    retry: { status: 409, code: "idempotency_conflict" },
+    // Eight bytes of text are two tokens.
+    paidNano: (inputTokens) => inputTokens + 2,
+  },
+  {
+    name: "between the provider's answer and its capture",
+    cut: { statement: "capture_calls", lose: "request" },
+    state: "held",
+    ...released,
+  },
+  {
+    name: "between its capture and the answer",
+    cut: { statement: "capture_calls", lose: "answer" },
+    state: "captured",
+    recovered: nothing,
+    retry: { status: 200 },
+    paidNano: () => 13,
+  },
+];
+
+describe("a gateway that is killed", { timeout: 180_000 }, () => {
+  test.each(steps)("$name charges the call once or not at all", async (step) => {
+    const replicaId = `victim-${steps.indexOf(step)}`;
+    const { child, connectUrl } = await startVictim(replicaId);
+    const [earlier, job] = [await harness.openJob(), await harness.openJob()];
+    const by = await harness.caller(job.by.holder, { connectUrl });
+    // With a first call behind it the gateway knows the feed's head, and captures in one statement.
+    const first = await harness.caller(earlier.by.holder, { connectUrl });
+    await expect.poll(async () => (await first.send(earlier.chat())).status, patience).toBe(200);
+    const call = {
+      ...job.chat({ stream: step.stream ?? false }),
+      headers: { "idempotency-key": "crash" },
+    };
+    if (step.answer) harness.provider.answer = step.answer;
+    if (step.cut) proxy.cut(step.cut);
+    const lost = by.send(call).then(
+      () => "answered",
+      () => "lost",
+    );
+    if (step.cut) await expect.poll(() => proxy.hasCut, patience).toBe(true);
+    await expect.poll(() => stateOf(job.jobId), patience).toBe(step.state);
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+    expect(await lost).toBe("lost");
+    harness.reset();
+
+    const next = await harness.makeGateway({ replicaId });
+    expect(await next.start()).toEqual(step.recovered);
+    const again = await harness.caller(job.by.holder);
+    const answer = await again.send(call);
+    const { error } = JSON.parse(answer.text.startsWith("{") ? answer.text : "{}") as {
+      error?: { code: string };
+    };
+    expect([answer.status, error?.code]).toEqual([step.retry.status, step.retry.code]);
+    await next.stop();
+    await next.app.close();
+
+    const audit = await harness.audit(job.jobId);
+    expect(audit.problems).toEqual([]);
+    expect(audit.balances.get("held")).toBe(0n);
+    const inputTokens = Math.ceil(Buffer.byteLength(JSON.stringify(call.body)) / 4);
+    expect(audit.balances.get("provider:1")).toBe(BigInt(step.paidNano(inputTokens)));
+  });
+});

@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** Where a statement is lost: on its way to the store, or its answer on the way back. */
+export type Cut = { statement: string; lose: "request" | "answer" };
+
+/** A TCP proxy before PostgreSQL that can lose the first statement of a name, or its answer, and all that follows. */
+export class StoreProxy {
+  readonly #store: URL;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #cut: Cut | null = null;
+  #hasCut = false;
+
+  constructor(storeUrl: string) {
+    this.#store = new URL(storeUrl);
+    this.#server = createServer((socket) => this.#join(socket));
+  }
+
+  async start(): Promise<string> {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") throw new Error("no port");
+    return Object.assign(new URL(this.#store), { hostname: "127.0.0.1", port: String(bound.port) }).href;
+  }
+
+  /** Takes effect with the next statement of that name. */
+  cut(cut: Cut): void {
+    this.#cut = cut;
+    this.#hasCut = false;
+  }
+
+  /** Whether the statement has come. */
+  get hasCut(): boolean {
+    return this.#hasCut;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await once(this.#server, "close");
+  }
+
+  #join(client: Socket): void {
+    const store = connect(Number(this.#store.port), this.#store.hostname);
+    let isSilent = false;
+    for (const [one, two] of [
+      [client, store],
+      [store, client],
+    ] as const) {
+      this.#sockets.add(one);
+      one.on("error", () => two.destroy()).on("close", () => two.destroy());
+    }
+    client.on("data", (bytes) => {
+      const cut = this.#cut;
+      if (cut !== null && bytes.includes(cut.statement)) {
+        this.#cut = null;
+        this.#hasCut = true;
+        isSilent = true;
+        if (cut.lose === "request") return;
+      }
+      store.write(bytes);
+    });
+    store.on("data", (bytes) => {
+      if (!isSilent) client.write(bytes);
+    });
+  }
+}
