@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import pc from "picocolors";
-import { downStack } from "./stack/down.ts";
+import { downStack, readRunning } from "./stack/down.ts";
 import { isHealthy } from "./stack/health.ts";
 import { createLayout, defaultDir, serviceNames } from "./stack/layout.ts";
 import { showProgress } from "./stack/progress.ts";
@@ -49,6 +49,12 @@ const status = async (): Promise<void> => {
   process.exitCode = healths.every(({ healthy }) => healthy) ? 0 : 1;
 };
 
+const replaceAuthority = (): void => {
+  const certificates = readRunning(layout)?.parts.find(({ name }) => name === "certificates");
+  if (certificates === undefined) throw new Error("No stack is running here.");
+  process.kill(certificates.pid, "SIGUSR2");
+};
+
 const program = new Command("stack").description("the local stack of tokenised-api-credits");
 program.command("up").description("run in the foreground until Ctrl-C").action(up);
 program
@@ -56,6 +62,10 @@ program
   .description("stop the running stack")
   .action(() => downStack(layout));
 program.command("status").description("say what is healthy").action(status);
+program
+  .command("replace-authority")
+  .description("trust a new authority beside the present one, which it replaces half a minute later")
+  .action(() => replaceAuthority());
 program
   .command("reset")
   .description("stop, and forget chain, databases and keys")

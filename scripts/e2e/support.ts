@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, createClient, type Job } from "@tac/sdk";
 import { Agent, request } from "undici";
@@ -45,7 +46,7 @@ export const openTenant = async ({
     billingUrl: urlOf(layout, "billing"),
     deployment,
     tenant: account,
-    ca: certificates.ca,
+    ca: () => readFileSync(certificates.caFile, "utf8"),
   });
   return { account, credits };
 };
@@ -59,7 +60,7 @@ export const runPlan = async (credits: Client): Promise<{ job: Job; costNano: bi
 };
 
 export const getJson = async <T>(stack: Stack, name: PartName, path: string): Promise<T> => {
-  const agent = new Agent({ connect: { ca: stack.certificates.ca } });
+  const agent = new Agent({ connect: { ca: readFileSync(stack.certificates.caFile) } });
   try {
     const { statusCode, body } = await request(`${urlOf(stack.layout, name)}${path}`, { dispatcher: agent });
     const text = await body.text();

@@ -5,9 +5,11 @@ import { billsToTheNanocredit } from "./billsToTheNanocredit.ts";
 import { gatewayDies } from "./gatewayDies.ts";
 import { gatewayLies } from "./gatewayLies.ts";
 import { invoicesAreTampered } from "./invoicesAreTampered.ts";
+import { isAttacked } from "./isAttacked.ts";
 import { openaiClient } from "./openaiClient.ts";
 import { orchestrates } from "./orchestrates.ts";
 import { refuses } from "./refuses.ts";
+import { rotatesCertificates } from "./rotatesCertificates.ts";
 import { startTestStack, stopTestStack } from "./support.ts";
 
 describe("the whole system", () => {
@@ -26,9 +28,11 @@ describe("the whole system", () => {
   billsToTheNanocredit(stackOf);
   openaiClient(stackOf);
   refuses(stackOf);
+  isAttacked(stackOf);
   invoicesAreTampered(stackOf);
   gatewayLies(stackOf);
   orchestrates(stackOf);
+  rotatesCertificates(stackOf);
   gatewayDies(stackOf);
   aggregatorsFail(stackOf);
 });

@@ -18,5 +18,5 @@ export type ClientCore = {
   tariffSigner: Address | undefined;
   billingUrl: string | undefined;
   /** PEM certificates trusted for the gateway and the billing service. */
-  ca: string | undefined;
+  ca: string | (() => string) | undefined;
 };

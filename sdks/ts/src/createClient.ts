@@ -32,7 +32,7 @@ export type ClientOptions = {
   /** P-256 key pair that proves calls; made fresh for this client unless given. */
   holder?: Holder;
   /** PEM certificates trusted instead of the system's. */
-  ca?: string;
+  ca?: string | (() => string);
   billingUrl?: string;
   /** Accept quotes of this signer only. */
   tariffSigner?: Address;

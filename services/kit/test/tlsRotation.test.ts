@@ -1,5 +1,7 @@
 import type { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "node:tls";
 import { Pool } from "undici";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Authority, createAuthority, type LeafRequest } from "../src/development/index.ts";
@@ -109,11 +111,11 @@ const startTraffic = async (authority: Authority, lifetimeMs: number) => {
 describe("certificates that live for seconds", () => {
   test("are exchanged under traffic without a failed call, again and again", async () => {
     const authority = await createAuthority("test", hourMs);
-    const traffic = await startTraffic(authority, 3_000);
+    const traffic = await startTraffic(authority, 10_000);
     for (let rotation = 1; rotation <= 5; rotation += 1) {
       await sleep(1_500);
       await traffic.issue(authority);
-      await expect.poll(traffic.certificatesSeen, { timeout: 3_000, interval: 20 }).toBe(rotation + 1);
+      await expect.poll(traffic.certificatesSeen, { timeout: 8_000, interval: 20 }).toBe(rotation + 1);
     }
     expect(await traffic.stop()).toBeGreaterThan(100);
     const { values } = (await traffic.metrics.registry
@@ -135,6 +137,46 @@ describe("certificates that live for seconds", () => {
     expect(await traffic.stop()).toBeGreaterThan(50);
     await expect(traffic.callAs(next)).resolves.toBe(200);
     await expect(traffic.callAs(old)).rejects.toThrow();
+  });
+});
+
+describe("a session ticket", () => {
+  test("is good until the server's certificate changes", async () => {
+    const authority = await createAuthority("test", hourMs);
+    const files = tlsFiles();
+    files.writeBundle(authority.cert);
+    files.writePair(await authority.issue(leaf("server", hourMs)));
+    const source = watched(files);
+    const app = createApp({
+      service: "under-test",
+      logger,
+      metrics: newMetrics(),
+      tls: { source, clients: "request" },
+    });
+    closers.push(() => app.close());
+    const { port } = new URL(await app.listen({ host: "127.0.0.1", port: 0 }));
+    const open = (session?: Buffer) =>
+      connect({
+        host: "127.0.0.1",
+        port: Number(port),
+        ca: authority.cert,
+        ...(session === undefined ? {} : { session }),
+      });
+    const isResumed = async (session: Buffer): Promise<boolean> => {
+      const socket = open(session);
+      await once(socket, "secureConnect");
+      const reused = socket.isSessionReused();
+      socket.destroy();
+      return reused;
+    };
+    const first = open();
+    const [session] = (await once(first, "session")) as [Buffer];
+    first.destroy();
+    expect(await isResumed(session)).toBe(true);
+    const { version } = source.current();
+    files.writePair(await authority.issue(leaf("server", hourMs)));
+    await expect.poll(() => source.current().version, { timeout: 3_000 }).not.toBe(version);
+    expect(await isResumed(session)).toBe(false);
   });
 });
 

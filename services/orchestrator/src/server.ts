@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import {
   closeWithGrace,
@@ -10,6 +9,7 @@ import {
   migrate,
   openTls,
   runService,
+  watchTls,
 } from "@tac/kit";
 import { Deployment, Wire } from "@tac/protocol";
 import { createClient } from "@tac/sdk";
@@ -35,8 +35,13 @@ await runService(async () => {
   const deployment = await loadJsonFile(config.DEPLOYMENT_FILE, Deployment.schema);
   const policy =
     config.POLICY_FILE === undefined ? defaultPolicy : await loadJsonFile(config.POLICY_FILE, policySchema);
-  const ca =
-    config.GATEWAY_CA_FILE === undefined ? {} : { ca: await readFile(config.GATEWAY_CA_FILE, "utf8") };
+  const trust =
+    config.GATEWAY_CA_FILE === undefined
+      ? null
+      : watchTls(
+          { caFile: config.GATEWAY_CA_FILE },
+          { logger, metrics, certificate: "trust", pollMs: config.TLS_POLL_MS },
+        );
 
   await ensureDatabase(config.DATABASE_URL);
   const pool = createPool({
@@ -50,7 +55,7 @@ await runService(async () => {
     gatewayUrl: config.GATEWAY_URL,
     deployment,
     tenant: privateKeyToAccount(config.TENANT_PRIVATE_KEY),
-    ...ca,
+    ...(trust === null ? {} : { ca: () => trust.current().ca ?? "" }),
     ...(config.TARIFF_SIGNER === undefined ? {} : { tariffSigner: config.TARIFF_SIGNER }),
   });
   const context: TaskContext = {
@@ -88,7 +93,10 @@ await runService(async () => {
       follower: follower.stop,
       gateway: () => client.shutdown(),
       database: () => pool.end(),
-      tls: async () => tls?.close(),
+      tls: async () => {
+        tls?.close();
+        trust?.close();
+      },
     },
   });
   await app.listen({ host: config.HOST, port: config.PORT });

@@ -4,6 +4,7 @@ import type { ClientCore } from "../ClientCore.ts";
 import { readJson } from "../call/callJson.ts";
 import { toConnectionError } from "../call/createGatewayCaller.ts";
 import type { Job } from "../job/Job.ts";
+import { caOf } from "../transport/openTlsSocket.ts";
 
 export type InvoiceOptions = { signal?: AbortSignal };
 
@@ -24,7 +25,7 @@ export async function invoice(
       param: "billingUrl",
     });
   }
-  const agent = new Agent({ connect: core.ca === undefined ? {} : { ca: core.ca } });
+  const agent = new Agent({ connect: caOf(core) });
   const deadline = AbortSignal.timeout(TIMEOUT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   try {

@@ -6,9 +6,13 @@ export type Endpoint = {
   /** `https://host[:port]`. */
   origin: string;
   /** PEM certificates that are trusted instead of the system's. */
-  ca?: string | undefined;
+  ca?: string | (() => string) | undefined;
   connectTimeoutMs: number;
 };
+
+/** What to trust right now: authorities are replaced while a client lives. */
+export const caOf = ({ ca }: Pick<Endpoint, "ca">): { ca?: string } =>
+  ca === undefined ? {} : { ca: typeof ca === "string" ? ca : ca() };
 
 /**
  * Opens a TLS 1.3 connection that speaks HTTP/1.1. Throws ConnectionError, or the signal's reason. TLS 1.2 is
@@ -25,7 +29,7 @@ export function openTlsSocket(endpoint: Endpoint, signal?: AbortSignal): Promise
       ALPNProtocols: ["http/1.1"],
       minVersion: "TLSv1.3",
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }),
+      ...caOf(endpoint),
     });
     const timer = setTimeout(() => {
       fail(new ConnectionError(`No TLS connection to ${endpoint.origin} within the time limit.`));
