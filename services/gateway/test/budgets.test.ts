@@ -53,6 +53,28 @@ describe("a budget above the job", () => {
     expect((await harness.audit(job.jobId)).problems).toEqual([]);
   });
 
+  test("stands before every route that spends", async () => {
+    const tenantKey = hex32();
+    const job = await harness.openJob({ tenantKey });
+    await ask("PUT", tenantOf(tenantKey), { limitNano: "1", period: "none" });
+    const chat = job.chat();
+    const calls = [
+      chat,
+      job.chat({ stream: true }),
+      { ...chat, path: "/v1/embeddings", body: { model: "embed-1", input: "hello" } },
+      {
+        ...chat,
+        path: "/v1/execute",
+        body: { kind: "embeddings", model: "embed-1", input: { input: "hello" } },
+      },
+    ];
+    for (const call of calls) {
+      const answer = await job.by.send(call);
+      expect([answer.status, codeOf(answer.text).code], call.path).toEqual([402, "over_budget"]);
+    }
+    expect(harness.provider.received).toEqual([]);
+  });
+
   test("is shared by all jobs of its subject, and by no other's", async () => {
     const tenantKey = hex32();
     const tenant = tenantOf(tenantKey);

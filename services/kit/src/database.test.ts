@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,6 +9,7 @@ import {
   createPool,
   dropDatabase,
   ensureDatabase,
+  ensureLoginRole,
   isStoreUnavailable,
   migrate,
   type Pool,
@@ -134,5 +137,65 @@ describe("migrate", () => {
     await expect(after.query("SELECT FROM good")).rejects.toThrow("does not exist");
     await after.end();
     await rm(broken, { recursive: true });
+  });
+});
+
+describe("a server that falls silent", () => {
+  test("is given up by a deadline of this side, and counts as away", async () => {
+    const store = new URL(database.url);
+    const storePort = Number(store.port);
+    const sockets: Socket[] = [];
+    let isSilent = false;
+    const proxy = createServer((client) => {
+      const server = connect(storePort, store.hostname);
+      sockets.push(client, server);
+      client.on("error", () => server.destroy()).on("data", (bytes) => server.write(bytes));
+      server.on("error", () => client.destroy()).on("data", (bytes) => isSilent || client.write(bytes));
+    });
+    store.port = String(await listen(proxy));
+    const slow = createPool({ url: store.href, max: 1, statementTimeoutMs: 50 });
+    expect((await slow.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    isSilent = true;
+    const failure: unknown = await slow.query("SELECT 1").catch((error: unknown) => error);
+    expect(isStoreUnavailable(failure), String(failure)).toBe(true);
+
+    // The silent connection is not used again.
+    isSilent = false;
+    expect((await slow.query("SELECT 2 AS two")).rows).toEqual([{ two: 2 }]);
+    await slow.end();
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+
+  test("leaves no transaction that waits for ever", async () => {
+    const slow = createPool({ url: database.url, max: 1, statementTimeoutMs: 100 });
+    await expect(
+      withTransaction(slow, (transaction) => transaction.query("SELECT pg_sleep(5)")),
+    ).rejects.toThrow("statement timeout");
+    expect((await slow.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await slow.end();
+  });
+});
+
+const listen = async (server: Server): Promise<number> => {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("no port");
+  return bound.port;
+};
+
+describe("ensureLoginRole", () => {
+  test("creates a role that can log in and nothing else, once", async () => {
+    const url = Object.assign(new URL(database.url), {
+      username: `role_${randomUUID().slice(0, 8)}`,
+      password: "it's",
+    });
+    const made = await Promise.all([1, 2, 3].map(() => ensureLoginRole(database.url, url.href)));
+    expect(new Set(made)).toEqual(new Set([url.username]));
+    const asRole = createPool({ url: url.href, max: 1 });
+    await expect(asRole.query("SELECT * FROM accounts")).rejects.toThrow("permission denied");
+    await asRole.end();
+    await pool.query(`DROP ROLE ${url.username}`);
   });
 });
