@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { foundryBinary } from "../foundryBinary.ts";
-import { isSameCode, type Judgement, judgeAlone, judgeSwitched } from "./mutation/judge.ts";
+import { type Judgement, judgeAlone, judgeSwitched } from "./mutation/judge.ts";
 import type { Mutant } from "./mutation/Mutant.ts";
 import { mutantsOf } from "./mutation/mutantsOf.ts";
 import * as Report from "./mutation/report.ts";
@@ -68,24 +68,23 @@ const record = (mutant: Mutant, { verdict, noticedBy }: Judgement): void => {
 };
 
 if (queue.length > 0) {
-  await Workspaces.mustRun(plain, ["build"], "The project does not compile:");
-  const originalDigest = Workspaces.codeDigest(plain);
   const schema = Workspaces.create(root, join(scratch, "schema"), forge);
   const numbers = await Schema.build(schema, trees, queue);
   console.log(`${numbers.size} are compiled together, ${queue.length - numbers.size} one by one.`);
   await Workspaces.mustRun(schema, ["test"], "The tests fail without any mutant:");
 
-  for (const mutant of queue) {
-    const number = numbers.get(mutant.id);
-    const judgement =
-      number === undefined
-        ? await judgeAlone(plain, mutant, originalDigest)
-        : await judgeSwitched(schema, mutant, number);
-    record(mutant, judgement);
+  const survived = ({ id }: Mutant): boolean => known.get(id)?.verdict === "survived";
+  const together = queue.filter(({ id }) => numbers.has(id));
+  // The quick part first; what it leaves alive is counted as that until the whole suite has been asked.
+  for (const scope of ["own", "all"] as const) {
+    for (const mutant of scope === "own" ? together : together.filter(survived)) {
+      record(mutant, await judgeSwitched(schema, mutant, scope, numbers.get(mutant.id) ?? 0));
+    }
   }
-  for (const mutant of queue.filter(({ id }) => numbers.has(id) && known.get(id)?.verdict === "survived")) {
-    if (await isSameCode(plain, mutant, originalDigest))
-      record(mutant, { verdict: "equivalent", noticedBy: "" });
+  await Workspaces.mustRun(plain, ["build"], "The project does not compile:");
+  const originalDigest = Workspaces.codeDigest(plain);
+  for (const mutant of queue.filter((queued) => !numbers.has(queued.id) || survived(queued))) {
+    record(mutant, await judgeAlone(plain, mutant, originalDigest, numbers.has(mutant.id)));
   }
 }
 

@@ -8,11 +8,18 @@ import { type AstNode, isNode } from "./AstNode.ts";
 export type Outcome = "passed" | "failed" | "timeout";
 
 /** A copy of what forge needs of the project. */
-export type Workspace = { directory: string; forge: string };
+export type Workspace = { directory: string; forge: string; answers: string };
 
 const SOLIDITY = ["contracts/src", "contracts/test", "contracts/script"];
-const COPIED = [...SOLIDITY, "foundry.toml", "contracts/package.json", "sdks/protocol/vectors"];
+const COPIED = [
+  ...SOLIDITY,
+  "foundry.toml",
+  "contracts/package.json",
+  "contracts/solc.mjs",
+  "sdks/protocol/vectors",
+];
 const PROFILE = "mutate";
+const SOLC = "contracts/cachedSolc.sh";
 
 /**
  * Neither a function that chooses its mutant by the block, nor one whose `type(X).creationCode` the profile has forge
@@ -31,22 +38,22 @@ const makeViews = (directory: string): void => {
 export const create = (root: string, directory: string, forge: string): Workspace => {
   mkdirSync(directory, { recursive: true });
   for (const path of COPIED) cpSync(join(root, path), join(directory, path), { recursive: true });
-  cpSync(join(import.meta.dirname, "solc.mjs"), join(directory, "contracts/solc.mjs"));
+  cpSync(join(import.meta.dirname, "cachedSolc.sh"), join(directory, SOLC));
   for (const path of SOLIDITY) makeViews(join(directory, path));
   symlinkSync(join(root, "contracts/node_modules"), join(directory, "contracts/node_modules"));
-  return { directory, forge };
+  return { directory, forge, answers: join(root, "contracts/cache/solc") };
 };
 
 /** Runs forge in the workspace; its output is kept for the caller. */
 export const run = (
-  { directory, forge }: Workspace,
+  { directory, forge, answers }: Workspace,
   args: readonly string[],
   timeoutSeconds: number,
 ): Promise<{ outcome: Outcome; output: string }> =>
   new Promise((resolve, reject) => {
     const running = spawn(forge, args, {
       cwd: directory,
-      env: { ...process.env, FOUNDRY_PROFILE: PROFILE },
+      env: { ...process.env, FOUNDRY_PROFILE: PROFILE, FOUNDRY_SOLC: SOLC, SOLC_ANSWERS: answers },
       stdio: ["ignore", "pipe", "pipe"],
       // Its own group, so that ending forge also ends the compiler it started.
       detached: true,

@@ -3,36 +3,38 @@ import { testsOf } from "./testsOf.ts";
 import * as Workspaces from "./Workspace.ts";
 
 export type Verdict = "killed" | "survived" | "invalid" | "equivalent";
+export type Scope = "own" | "all";
 export type Judgement = { verdict: Verdict; noticedBy: string };
 
 /** A test run that takes this long has met a mutant that does not end, which counts as noticed. */
 const TEST_SECONDS = 120;
 const BUILD_SECONDS = 300;
 
-/** Runs the tests that should notice the mutant and then, if none did, all of them. */
+/** Runs tests with a mutant in the workspace: those of its source file alone, or all. */
 const test = async (
   workspace: Workspaces.Workspace,
   mutant: Mutant,
+  scope: Scope,
   args: readonly string[],
 ): Promise<Judgement> => {
-  for (const scope of [["--match-path", testsOf(mutant.file)], []]) {
-    const command = ["test", "--fail-fast", ...args, ...scope];
-    const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
-    if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
-    const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
-    if (name !== undefined) return { verdict: "killed", noticedBy: name };
-    if (outcome === "failed") throw new Error(`forge failed without a failing test:\n${output}`);
-  }
-  return { verdict: "survived", noticedBy: "" };
+  const filter = scope === "own" ? ["--match-path", testsOf(mutant.file)] : [];
+  const command = ["test", "--fail-fast", ...args, ...filter];
+  const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
+  if (outcome === "passed") return { verdict: "survived", noticedBy: "" };
+  if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
+  const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
+  if (name === undefined) throw new Error(`forge failed without a failing test:\n${output}`);
+  return { verdict: "killed", noticedBy: name };
 };
 
 /** Judges a mutant that is compiled already, by its number. */
 export const judgeSwitched = (
   schema: Workspaces.Workspace,
   mutant: Mutant,
+  scope: Scope,
   number: number,
 ): Promise<Judgement> =>
-  test(schema, mutant, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
+  test(schema, mutant, scope, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
 
 /** What `use` makes of the plain sources with this one mutant in them; null where it does not compile. */
 const withMutant = async <T>(
@@ -51,26 +53,21 @@ const withMutant = async <T>(
 };
 
 /**
- * Whether a mutant's creation code is the original's in every contract and every test, so that it cannot be told from
- * it and is equivalent.
+ * Compiles one mutant alone, and judges it unless it is known to have survived. A mutant whose creation code is the
+ * original's, in every contract and every test, cannot be told from it and is equivalent.
  */
-export const isSameCode = async (
-  plain: Workspaces.Workspace,
-  mutant: Mutant,
-  originalDigest: string,
-): Promise<boolean> =>
-  (await withMutant(plain, mutant, () => Workspaces.codeDigest(plain))) === originalDigest;
-
-/** Compiles one mutant alone, and judges it. */
 export const judgeAlone = async (
   plain: Workspaces.Workspace,
   mutant: Mutant,
   originalDigest: string,
+  isKnownSurvivor: boolean,
 ): Promise<Judgement> => {
-  const judgement = await withMutant(plain, mutant, () =>
-    Workspaces.codeDigest(plain) === originalDigest
-      ? { verdict: "equivalent" as const, noticedBy: "" }
-      : test(plain, mutant, []),
-  );
+  const judgement = await withMutant(plain, mutant, async () => {
+    if (Workspaces.codeDigest(plain) === originalDigest)
+      return { verdict: "equivalent" as const, noticedBy: "" };
+    if (isKnownSurvivor) return { verdict: "survived" as const, noticedBy: "" };
+    const own = await test(plain, mutant, "own", []);
+    return own.verdict === "killed" ? own : test(plain, mutant, "all", []);
+  });
   return judgement ?? { verdict: "invalid", noticedBy: "" };
 };
