@@ -3,7 +3,7 @@ import { basename } from "node:path";
 /** Sources without a folder of their own under test/unit: the tests of what calls them. */
 const CALLERS: Record<string, readonly string[]> = {
   Capability: ["unit/CapabilityAuthority"],
-  BatchHeaderLib: ["unit/UsageReceipts", "integration"],
+  BatchHeaderLib: ["unit/BatchHeaderLib", "unit/UsageReceipts", "integration"],
   BookLib: ["unit/SettlementTreasury"],
   CapabilityLib: ["unit/CapabilityAuthority"],
   CursorLib: ["unit/SettlementTreasury"],

@@ -41,6 +41,16 @@ contract ClaimManyTest is ChannelTest {
         assertEq(system.vault.balanceOf(payee), 100);
     }
 
+    /// @dev A zero amount alone would not show that the voucher was left alone.
+    function test_VoucherWithNothingNewLeavesNoTrace() public {
+        claim(channelId, 100);
+        (ISessionChannels.Voucher[] memory vouchers, bytes[] memory signatures) = _arrays(1);
+        _set(vouchers, signatures, 0, channelId, 100);
+        vm.recordLogs();
+        system.channels.claimMany(vouchers, signatures);
+        assertEq(vm.getRecordedLogs().length, 0);
+    }
+
     function test_OneChannelTwiceInOneClaim() public {
         (ISessionChannels.Voucher[] memory vouchers, bytes[] memory signatures) = _arrays(2);
         _set(vouchers, signatures, 0, channelId, 100);

@@ -183,6 +183,31 @@ contract SettleTest is SystemTest {
         _assertOutcome(outcomes[0], 6e8, 6e6, 0, LineStatus.Paid);
     }
 
+    function test_LineOfAllThatIsLeftUnderTheCapIsPaidInFull() public {
+        setParam("providerCapNano", 1e9);
+        LineOutcome[] memory outcomes = _settle(1e9, _lines(line(lockJob("big", 1e9), _first, 1e9, false)));
+        _assertOutcome(outcomes[0], 1e9, 1e7, 0, LineStatus.Paid);
+    }
+
+    /// @dev The second line goes the short way, and the third must see what it took.
+    function test_CapAndTotalCountEveryLineOfAProvider() public {
+        bytes32[] memory jobIds = _sorted(3);
+        Line[] memory lines = _lines(
+            line(jobIds[0], _first, 4e8, false),
+            line(jobIds[1], _first, 4e8, false),
+            line(jobIds[2], _first, 4e8, false)
+        );
+        uint256 unsettled = vm.snapshotState();
+        setParam("providerCapNano", 1e9);
+        LineOutcome[] memory outcomes = _settle(2e9, lines);
+        _assertOutcome(outcomes[1], 4e8, 4e6, 0, LineStatus.Paid);
+        _assertOutcome(outcomes[2], 2e8, 2e6, 0, LineStatus.PaidInPart);
+        vm.revertToState(unsettled);
+        outcomes = _settle(1e9, lines);
+        _assertOutcome(outcomes[1], 4e8, 4e6, 0, LineStatus.Paid);
+        _assertOutcome(outcomes[2], 0, 0, 0, LineStatus.OverBatchTotal);
+    }
+
     function test_CapCountsTheLinesOfOneBatchTogether() public {
         setParam("providerCapNano", 1e9);
         bytes32 big = lockJob("big", 3e9);
@@ -242,6 +267,19 @@ contract SettleTest is SystemTest {
             abi.encodeWithSelector(ISettlementTreasury.SettlementTreasury_NotReceipts.selector, caller)
         );
         system.treasury.settle(BATCH, 0, 0, new Line[](0));
+    }
+
+    /// @dev Locks of 1e9, by ascending job id.
+    function _sorted(uint256 count) private returns (bytes32[] memory jobIds) {
+        uint256[] memory ids = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = uint256(lockJob(bytes32(1000 + i), 1e9));
+        }
+        ids = vm.sort(ids);
+        jobIds = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            jobIds[i] = bytes32(ids[i]);
+        }
     }
 
     function _settle(uint128 totalNano, Line[] memory lines) private returns (LineOutcome[] memory outcomes) {
