@@ -13,7 +13,7 @@ import {
   takeBack,
   toCommitted,
 } from "./batchRows.ts";
-import { INSERT_RECEIPTS, LEAVE_OUT, REFUSE_EVENTS, receiptColumns } from "./batchSql.ts";
+import { INSERT_OWN_RECEIPTS, INSERT_RECEIPTS, LEAVE_OUT, REFUSE_EVENTS, receiptColumns } from "./batchSql.ts";
 import {
   type BatchBody,
   type BatchContent,
@@ -168,7 +168,8 @@ export class BatchStore {
         ],
       );
       if (claimed.rowCount === 0) return;
-      await transaction.query(INSERT_RECEIPTS, receiptColumns(number, content));
+      if (content.receipts !== null)
+        await transaction.query(INSERT_RECEIPTS, receiptColumns(number, content.receipts));
       for (const range of sources.ranges) {
         await transaction.query(
           `INSERT INTO feeds (gateway, pulled_hash, committed_seq, committed_hash) VALUES ($1, $2, $3, $4)
@@ -192,7 +193,13 @@ export class BatchStore {
         content.refused.map(({ code }) => code),
         content.refused.map(({ reason }) => reason),
       ]);
-      await transaction.query(LEAVE_OUT, [number]);
+      if (content.receipts === null) {
+        const { rowCount } = await transaction.query(INSERT_OWN_RECEIPTS, [number]);
+        if (rowCount !== header.receiptCount)
+          throw new Error(
+            `The store holds ${rowCount} receipts of batch ${number}, its header says ${header.receiptCount}.`,
+          );
+      } else await transaction.query(LEAVE_OUT, [number]);
       // A batch without receipts of a gateway can still hold the last line of one of its jobs.
       await transaction.query(
         `INSERT INTO deliveries (batch_number, gateway, next_attempt_at_ms)

@@ -1,5 +1,5 @@
 import { type Pool, withTransaction } from "@tac/kit";
-import { Capability, FeedEvent, Quote, Tariff, UsageReceipt, Wire } from "@tac/protocol";
+import { Capability, FeedEvent, Quote, Tariff, type UsageReceipt, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { Job } from "../rules/Job.ts";
 import type { Candidate } from "../rules/settle.ts";
@@ -35,12 +35,15 @@ type EventRow = {
   recorded_at_ms: bigint;
   kind: Candidate["kind"];
   job_id: Hex;
-  receipt: unknown;
+  receipt: StoredReceipt;
   receipt_signature: Hex | null;
   report_signer: Address | null;
   code: RejectionCode | null;
   reason: string | null;
 };
+
+/** As `UsageReceipt.toJson` wrote it, after it had passed the strict parser; a second parse would cost more than a hash. */
+type StoredReceipt = ReturnType<typeof UsageReceipt.toJson>;
 
 /** What this replica pulled and validated. Events are written once and never altered but for their outcome. */
 export class FeedStore {
@@ -255,6 +258,17 @@ const eventColumns = (
   entries.map(({ verdict }) => (verdict.ok ? null : verdict.reason)),
 ];
 
+const toReceipt = (stored: StoredReceipt): UsageReceipt.UsageReceipt => ({
+  ...stored,
+  inputTokens: BigInt(stored.inputTokens),
+  cachedInputTokens: BigInt(stored.cachedInputTokens),
+  outputTokens: BigInt(stored.outputTokens),
+  requests: BigInt(stored.requests),
+  durationMs: BigInt(stored.durationMs),
+  costNano: BigInt(stored.costNano),
+  occurredAtMs: BigInt(stored.occurredAtMs),
+});
+
 const toCandidate = (row: EventRow): Candidate => {
   const shared = {
     gateway: row.gateway,
@@ -268,8 +282,8 @@ const toCandidate = (row: EventRow): Candidate => {
   return {
     ...shared,
     kind: "usage",
-    receipt: Wire.parse(UsageReceipt.schema, row.receipt),
-    receiptSignature: Wire.parse(Wire.signature, row.receipt_signature),
+    receipt: toReceipt(row.receipt),
+    receiptSignature: row.receipt_signature ?? "0x",
     reportSigner: row.report_signer,
   };
 };

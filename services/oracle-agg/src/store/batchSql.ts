@@ -1,5 +1,5 @@
 import { UsageReceipt } from "@tac/protocol";
-import type { BatchContent } from "./content.ts";
+import type { SignedReceipt } from "./content.ts";
 
 export const INSERT_RECEIPTS = `
   INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
@@ -17,7 +17,15 @@ export const LEAVE_OUT = `
   WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
     AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.body->'receipt'->>'receiptId' AND r.batch_number = $1)`;
 
-export const receiptColumns = (batchNumber: bigint, { receipts }: BatchContent): unknown[] => [
+// Leaves ascend by receipt id. Counted by the caller against the header, for the store must hold exactly the batch.
+export const INSERT_OWN_RECEIPTS = `
+  INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
+  SELECT $1, row_number() OVER (ORDER BY body->'receipt'->>'receiptId' COLLATE "C") - 1, body->'receipt'->>'receiptId',
+         gateway, job_id, body->'receipt'->>'proofHash', (body->'receipt'->>'costNano')::numeric, body->'receipt',
+         body->>'receiptSignature'
+    FROM events WHERE batch_number = $1 AND kind = 'usage' AND code IS NULL`;
+
+export const receiptColumns = (batchNumber: bigint, receipts: readonly SignedReceipt[]): unknown[] => [
   batchNumber,
   receipts.map((_, index) => index),
   receipts.map(({ receipt }) => receipt.receiptId),

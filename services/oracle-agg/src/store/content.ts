@@ -17,27 +17,22 @@ const refusedSchema = z.strictObject({
   reason: z.string(),
 });
 
-/** What a commitment of the batch applies to the store. */
+/**
+ * What a commitment of the batch applies to the store. Of a batch this replica recomputed, `receipts` is null: they are
+ * the calls in the batch's ranges that are not refused, and lie in its store already.
+ */
 export const contentSchema = z.strictObject({
   lines: z.array(Line.schema),
-  receipts: z.array(signedReceiptSchema),
+  receipts: z.array(signedReceiptSchema).nullable(),
   refused: z.array(refusedSchema),
 });
 export type BatchContent = z.infer<typeof contentSchema>;
 
-export const contentOf = ({ batch, settlement }: Plan): BatchContent => {
-  const byId = new Map(settlement.accepted.map((event) => [event.receipt.receiptId, event]));
-  return {
-    lines: batch.lines,
-    receipts: batch.receiptIds.map((receiptId) => {
-      const event = byId.get(receiptId);
-      if (event === undefined)
-        throw new Error(`The batch names receipt ${receiptId}, which was not accepted.`);
-      return { receipt: event.receipt, receiptSignature: event.receiptSignature };
-    }),
-    refused: settlement.refused,
-  };
-};
+export const contentOf = ({ batch, settlement }: Plan): BatchContent => ({
+  lines: batch.lines,
+  receipts: null,
+  refused: settlement.refused,
+});
 
 export const signedReceiptToJson = ({ receipt, receiptSignature }: SignedReceipt) => ({
   receipt: UsageReceipt.toJson(receipt),
@@ -46,7 +41,7 @@ export const signedReceiptToJson = ({ receipt, receiptSignature }: SignedReceipt
 
 export const contentToJson = (content: BatchContent) => ({
   lines: content.lines.map(Line.toJson),
-  receipts: content.receipts.map(signedReceiptToJson),
+  receipts: content.receipts?.map(signedReceiptToJson) ?? null,
   refused: content.refused.map((refusal) => ({ ...refusal, seq: refusal.seq.toString() })),
 });
 

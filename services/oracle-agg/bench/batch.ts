@@ -1,0 +1,166 @@
+import { join } from "node:path";
+import { createPool, migrate } from "@tac/kit";
+import { startTestDatabase } from "@tac/kit/testing";
+import { FeedEvent, Line, ThresholdBls } from "@tac/protocol";
+import { Builder } from "../src/replica/Builder.ts";
+import { BatchStore } from "../src/store/BatchStore.ts";
+import { contentOf } from "../src/store/content.ts";
+import { FeedStore } from "../src/store/FeedStore.ts";
+import { VoteStore } from "../src/store/VoteStore.ts";
+import { dealt } from "../test/simulation/crypto.ts";
+import { TestChain } from "../test/support/TestChain.ts";
+import { TestGateway } from "../test/support/TestGateway.ts";
+import { call, deployment, domains, hex32, openJob } from "../test/support/World.ts";
+
+/**
+ * What a window of receipts costs one replica once they are validated: reading them from its PostgreSQL, building the batch,
+ * keeping it, three partial signatures and their combination, and applying the committed batch.
+ * `node --import tsx bench/batch.ts [receipts a window ...]`. Seconds are of the clock; PostgreSQL works in its own process.
+ */
+const windows = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1_000, 10_000, 100_000];
+const JOBS = 100;
+const PAGE = 5_000;
+
+const database = await startTestDatabase();
+const pool = createPool({ url: database.url });
+await migrate(pool, join(import.meta.dirname, "..", "migrations"));
+const [feeds, batches, votes] = [new FeedStore(pool), new BatchStore(pool), new VoteStore(pool)];
+const gateway = new TestGateway();
+const chain = new TestChain(dealt.groupPublicKey);
+const jobs = Array.from({ length: JOBS }, () => openJob(gateway.account, { maxSpendNano: 1n << 60n }));
+chain.enrol(gateway.account.address);
+for (const job of jobs) chain.lock(job);
+const templates = jobs.map((job) => call(job));
+const port = chain.port();
+const builder = new Builder({
+  set: { laneId: 0, threshold: 3, replicas: [] },
+  domains,
+  chain: port,
+  batches,
+  feeds,
+  gateways: [gateway.port()],
+});
+
+await feeds.ensureFeed(gateway.account.address);
+let seq = 0n;
+let hash = FeedEvent.FIRST_PREVIOUS_HASH;
+const append = async (bodies: readonly { body: FeedEvent.FeedBody; opens?: number }[]): Promise<void> => {
+  const cursor = { gateway: gateway.account.address, seq, hash };
+  const entries = bodies.map(({ body, opens }) => {
+    const at = { gateway: gateway.account.address, recordedAtMs: BigInt(Date.now()) };
+    const event = FeedEvent.create({ ...body, ...at, seq: seq + 1n, previousHash: hash });
+    seq = event.seq;
+    hash = event.hash;
+    const job = opens === undefined ? undefined : jobs[opens];
+    if (job === undefined) return { event, verdict: { ok: true as const, reportSigner: null } };
+    const { capability, capabilityHash } = job;
+    const { capabilitySignature, signedQuote } = job.opened;
+    const opened = {
+      gateway: gateway.account.address,
+      jobId: capability.jobId,
+      openedSeq: event.seq,
+      capability,
+      capabilityHash,
+      capabilitySignature,
+      isEoaSigned: true,
+      signedQuote,
+    };
+    return { event, verdict: { ok: true as const, reportSigner: null, opened } };
+  });
+  await feeds.append(cursor, entries, seq);
+};
+
+const record = async (receipts: number): Promise<void> => {
+  for (let made = 0; made < receipts; made += PAGE)
+    await append(
+      Array.from({ length: Math.min(PAGE, receipts - made) }, (_, index) => {
+        const template = templates[index % JOBS];
+        if (template === undefined) throw new Error("no template");
+        const receipt = { ...template.receipt, receiptId: hex32(), proofHash: hex32() };
+        return { body: { kind: "usage", body: { ...template, receipt } } };
+      }),
+    );
+};
+
+const head = async (): Promise<bigint> => {
+  const number = chain.head();
+  const next = await batches.nextBlock(deployment.usageReceipts, 1n);
+  const blockHash = await port.hashOf(number);
+  if (blockHash === null) throw new Error("the head has no hash");
+  await batches.follow(0, await port.events(next, number), { number, hash: blockHash });
+  return number;
+};
+
+const spent = new Map<string, number>();
+const timed = async <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
+  const startedAt = performance.now();
+  const result = await work();
+  spent.set(name, (spent.get(name) ?? 0) + performance.now() - startedAt);
+  return result;
+};
+
+/** Settles one batch as a leader does; false when nothing is left. */
+const settle = async (): Promise<number> => {
+  const block = await head();
+  const lane = await port.laneOf(0, block);
+  const windowEnd = await port.timeOf(block);
+  const plan = await timed("read and build", () => builder.plan(lane, block, windowEnd));
+  if (plan === null) return 0;
+  const { batch, batchHash } = plan;
+  const draft = { header: batch.header, sources: batch.sources };
+  const content = contentOf(plan);
+  const decision = { batchHash, view: 0n, proposer: 1, outcome: "built" as const };
+  await timed("keep", () => votes.saveDraft(draft, content, decision));
+  const signature = await timed("sign", () => {
+    const partials = [1, 2, 3].map((index) => ({
+      index,
+      signature: ThresholdBls.partialSign(batchHash, dealt.shares[index - 1] ?? "0x"),
+    }));
+    const combined = ThresholdBls.combine(partials);
+    if (!ThresholdBls.verify(batchHash, combined, dealt.groupPublicKey)) throw new Error("not signed");
+    return combined;
+  });
+  await port.submit({ header: batch.header, lines: batch.lines, signature, publicKey: dealt.groupPublicKey });
+  await head();
+  await timed("apply", async () => {
+    const committed = await batches.nextUnapplied();
+    const kept = await votes.draft(batch.header.batchNumber, batchHash);
+    if (committed === null || kept === null) throw new Error("the batch is not committed");
+    const application = { sources: batch.sources, content: kept.content, signature, partials: [] };
+    await batches.apply(committed, application, 0n);
+    await votes.prune(batch.header.batchNumber);
+  });
+  if (Line.hash(batch.lines) !== batch.header.linesHash) throw new Error("other lines");
+  return batch.header.receiptCount;
+};
+
+const megabytes = (): number => Math.round(process.memoryUsage.rss() / 2 ** 20);
+
+await append(jobs.map((job, opens) => ({ body: { kind: "job-opened", body: job.opened }, opens })));
+for (const receipts of windows) {
+  await record(receipts);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  spent.clear();
+  let settled = 0;
+  let [batchCount, highest] = [0, 0];
+  const startedAt = performance.now();
+  const cpuBefore = process.cpuUsage();
+  for (let count = await settle(); count > 0; count = await settle()) {
+    settled += count;
+    batchCount += 1;
+    highest = Math.max(highest, megabytes());
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  if (settled !== receipts) throw new Error(`${settled} of ${receipts} receipts were settled`);
+  console.log(
+    `${String(receipts).padStart(7)} receipts in ${batchCount} batches: ${Math.round(receipts / seconds)} receipts/s, ` +
+      `${Math.round((receipts * 1_000_000) / (user + system))} in a second of processor time, at most ${highest} MB`,
+  );
+  for (const [name, ms] of spent)
+    console.log(
+      `          ${name.padEnd(16)}${((1_000 * ms) / receipts).toFixed(1).padStart(8)} us a receipt`,
+    );
+}
+await pool.end();
+await database.stop();
