@@ -47,7 +47,7 @@ export type Keys = {
     { admin: SecretAccount; signing: SecretAccount; payout: SecretAccount; apiKey: string }
   >;
   aggregators: Map<number, { node: NodeKeys; submitter: SecretAccount; shareFile: string }>;
-  tokens: { tariffAdmin: string; orchestrator: string };
+  tokens: { tariffAdmin: string; gatewayAdmin: string; orchestrator: string };
 };
 
 const loadToken = (layout: Layout, name: string): string =>
@@ -82,5 +82,9 @@ export const loadKeys = (layout: Layout): Keys => ({
       },
     ]),
   ),
-  tokens: { tariffAdmin: loadToken(layout, "tariff-admin"), orchestrator: loadToken(layout, "orchestrator") },
+  tokens: {
+    tariffAdmin: loadToken(layout, "tariff-admin"),
+    gatewayAdmin: loadToken(layout, "gateway-admin"),
+    orchestrator: loadToken(layout, "orchestrator"),
+  },
 });

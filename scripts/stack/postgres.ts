@@ -35,6 +35,10 @@ export const postgresCommand = (layout: Layout): Command => ({
 export const databaseUrl = (layout: Layout, name: string): string =>
   `postgres://${postgresCredentials.user}:${postgresCredentials.password}@127.0.0.1:${layout.ports.postgres}/${name}`;
 
+/** The gateway runs as a role that can append to its ledger and change nothing in it; it creates that role itself. */
+export const gatewayDatabaseUrl = (layout: Layout): string =>
+  Object.assign(new URL(databaseUrl(layout, "gateway")), { username: "gateway", password: "gateway" }).href;
+
 const connect = async (layout: Layout): Promise<pg.Client | null> => {
   const client = new pg.Client({ connectionString: databaseUrl(layout, "postgres") });
   try {

@@ -11,7 +11,7 @@ import {
   providerIds,
   repositoryDir,
 } from "./layout.ts";
-import { databaseUrl } from "./postgres.ts";
+import { databaseUrl, gatewayDatabaseUrl } from "./postgres.ts";
 import type { Command } from "./processes.ts";
 import { localTariffs } from "./tariffs.ts";
 import { urlOf } from "./urlOf.ts";
@@ -140,7 +140,9 @@ export const gatewayCommand = ({ layout, keys, certificates, files }: ServiceCon
   service(layout, "gateway", "gateway", {
     PUBLIC_URL: urlOf(layout, "gateway"),
     METRICS_PORT: String(layout.ports["gateway-metrics"]),
-    DATABASE_URL: databaseUrl(layout, "gateway"),
+    DATABASE_URL: gatewayDatabaseUrl(layout),
+    MIGRATION_DATABASE_URL: databaseUrl(layout, "gateway"),
+    ADMIN_TOKEN: keys.tokens.gatewayAdmin,
     DEPLOYMENT_FILE: layout.deploymentFile,
     RPC_URLS: urlOf(layout, "chain"),
     GATEWAY_PRIVATE_KEY: keys.gateway.privateKey,
