@@ -9,6 +9,8 @@ export type Attack = {
   expected: Outcome;
   /** True where an honest call is served and the attack is in its answer. */
   isPaid?: true;
+  /** True where the provider itself is attacked, past the gateway. */
+  isAtProvider?: true;
   run: (scene: Scene) => Promise<Outcome>;
 };
 

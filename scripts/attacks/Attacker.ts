@@ -20,7 +20,8 @@ export type Attempt = {
   headers?: Record<string, string | string[]>;
 };
 
-const codeOf = (text: string): string => {
+/** The error code of either shape of answer; empty without one. */
+export const codeOf = (text: string): string => {
   try {
     const { error, code } = JSON.parse(text) as { error?: { code?: string }; code?: string };
     return error?.code ?? code ?? "";

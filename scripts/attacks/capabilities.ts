@@ -45,7 +45,7 @@ const lockChanged = (name: string, code: string, status: number, change: Change)
 
 const bySigner = (name: string, sign: (scene: Scene) => Signer): Attack => ({
   name,
-  expected: refused(401, "invalid_capability"),
+  expected: refused(401, "invalid_signature"),
   run: (scene) => lock(scene, scene.honest, (capability) => capability, sign(scene)),
 });
 
@@ -87,7 +87,7 @@ const grants: Attack[] = [
     ...capability,
     jobId: Wire.toHex(randomBytes(32)),
   })),
-  lockChanged("a holder that is not the key of the request", "invalid_capability", 401, (capability) => ({
+  lockChanged("a holder that is not the key of the request", "invalid_proof", 401, (capability) => ({
     ...capability,
     holder: HolderKey.thumbprint(HolderKey.generate().jwk),
   })),
@@ -123,7 +123,7 @@ const grants: Attack[] = [
   ),
   {
     name: "the binding lowered after signing",
-    expected: refused(401, "invalid_capability"),
+    expected: refused(401, "invalid_signature"),
     run: (scene) =>
       lock(
         scene,

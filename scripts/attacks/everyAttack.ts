@@ -1,5 +1,6 @@
 import type { AttackGroup } from "./Attack.ts";
 import { capabilities } from "./capabilities.ts";
+import { harvests } from "./harvests.ts";
 import { proofs } from "./proofs.ts";
 import { providers } from "./providers.ts";
 import { requests } from "./requests.ts";
@@ -12,5 +13,6 @@ export const everyAttack: readonly AttackGroup[] = [
   ...capabilities,
   ...requests,
   ...providers,
+  ...harvests,
   ...revocations,
 ];

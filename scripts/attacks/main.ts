@@ -8,7 +8,7 @@ import { startStack } from "../stack/start.ts";
 import { everyAttack } from "./everyAttack.ts";
 import { runAttacks, type Verdict } from "./runAttacks.ts";
 
-const NAME_WIDTH = 64;
+const NAME_WIDTH = 74;
 
 const printVerdict = (): ((verdict: Verdict) => void) => {
   let group = "";

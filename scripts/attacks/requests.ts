@@ -85,7 +85,7 @@ const smuggling: Attack[] = [
   raw("headers larger than the server reads", refused(431, ""), (scene) =>
     wire(scene, [`x-note: ${"a".repeat(20_000)}`, length(chatBody())]),
   ),
-  raw("an absolute request target of another origin", refused(404, "unknown_route"), (scene) =>
+  raw("an absolute request target of another origin", refused(401, "invalid_proof"), (scene) =>
     wire(scene, [length(chatBody())]).replace(CHAT, `http://169.254.169.254${CHAT}`),
   ),
   raw("a path with dots and encoded slashes", refused(404, "unknown_route"), (scene) =>
@@ -136,13 +136,16 @@ const bodies: Attack[] = [
       }),
   },
   {
-    name: "two values for one member",
-    expected: refused(400, "invalid_request"),
-    run: (scene) =>
-      scene.honest.send({
-        ...call(scene),
-        body: '{"model":"sim-chat-small","messages":[{"role":"user","content":"hi"}],"max_tokens":1,"max_tokens":400}',
-      }),
+    name: "two values for one member: the provider gets the one that was held for",
+    expected: { status: 200, code: "one_reading" },
+    isPaid: true,
+    run: async (scene) => {
+      const body =
+        '{"model":"sim-chat-small","messages":[{"role":"user","content":"hi"}],"max_tokens":300,"max_tokens":1}';
+      const { status, text } = await scene.honest.send({ ...call(scene), body });
+      const { usage } = JSON.parse(text) as { usage: { completion_tokens: number } };
+      return { status, code: usage.completion_tokens === 1 ? "one_reading" : "two_readings" };
+    },
   },
   {
     name: "a cost that cannot be bounded: images by reference",

@@ -15,7 +15,12 @@ export type Verdict = {
 
 const describeOutcome = ({ status, code }: Outcome): string => `${status}${code === "" ? "" : ` ${code}`}`;
 
-const judge = ({ expected, isPaid }: Attack, outcome: Outcome, before: Traces, after: Traces): string[] => {
+const judge = (
+  { expected, isPaid, isAtProvider }: Attack,
+  outcome: Outcome,
+  before: Traces,
+  after: Traces,
+): string[] => {
   const problems: string[] = [];
   if (outcome.status !== expected.status || (expected.code !== "" && outcome.code !== expected.code)) {
     problems.push(`answered ${describeOutcome(outcome)} instead of ${describeOutcome(expected)}`);
@@ -23,7 +28,8 @@ const judge = ({ expected, isPaid }: Attack, outcome: Outcome, before: Traces, a
   if (after.heldNano !== "0") problems.push(`left ${after.heldNano} nanocredits held`);
   if (isPaid) return problems;
   if (before.calls !== after.calls) problems.push("left a call behind");
-  if (before.forwarded !== after.forwarded) problems.push("reached a provider");
+  if (before.served !== after.served) problems.push("was served by a provider");
+  if (!isAtProvider && before.forwarded !== after.forwarded) problems.push("reached a provider");
   return problems;
 };
 

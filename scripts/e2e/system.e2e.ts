@@ -5,6 +5,7 @@ import { billsToTheNanocredit } from "./billsToTheNanocredit.ts";
 import { gatewayDies } from "./gatewayDies.ts";
 import { gatewayLies } from "./gatewayLies.ts";
 import { invoicesAreTampered } from "./invoicesAreTampered.ts";
+import { isAttacked } from "./isAttacked.ts";
 import { openaiClient } from "./openaiClient.ts";
 import { orchestrates } from "./orchestrates.ts";
 import { refuses } from "./refuses.ts";
@@ -27,6 +28,7 @@ describe("the whole system", () => {
   billsToTheNanocredit(stackOf);
   openaiClient(stackOf);
   refuses(stackOf);
+  isAttacked(stackOf);
   invoicesAreTampered(stackOf);
   gatewayLies(stackOf);
   orchestrates(stackOf);
