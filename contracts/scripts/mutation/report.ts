@@ -12,7 +12,8 @@ export type Result = Pick<Mutant, "id" | "file" | "line" | "operator" | "before"
 
 export type Report = { population: number; results: Result[] };
 
-type Explanation = Pick<Result, "file" | "before" | "after"> & { reason: string };
+/** One reason for several changes of a line. */
+type Explanation = Pick<Result, "file" | "before"> & { after: string[]; reason: string };
 
 export const read = (path: string): Report | null => {
   if (!existsSync(path)) return null;
@@ -33,7 +34,8 @@ export const explain = (path: string, results: readonly Result[]): Result[] => {
   const explanations: Explanation[] = JSON.parse(readFileSync(path, "utf8"));
   return results.map((result) => {
     const known = explanations.find(
-      ({ file, before, after }) => file === result.file && before === result.before && after === result.after,
+      ({ file, before, after }) =>
+        file === result.file && before === result.before && after.includes(result.after),
     );
     return result.verdict === "survived" && known !== undefined
       ? { ...result, verdict: "equivalent", reason: known.reason }
