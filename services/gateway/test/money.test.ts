@@ -1,6 +1,7 @@
 import { DpopProof, UsageReceipt } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FeedWriter } from "../src/feed/FeedWriter.ts";
+import { HoldBatcher } from "../src/ledger/HoldBatcher.ts";
 import { feedOf } from "./support/feedOf.ts";
 import { gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
@@ -264,6 +265,38 @@ test("a charge that the store rejects takes no other with it", async () => {
   // The first goes alone; the others wait for it and share a batch. None of the calls is open, which is no failure.
   const outcomes = await Promise.allSettled([capture(200), capture(200), capture(1_000_000), capture(200)]);
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+});
+
+test("a hold that the store rejects takes no other with it", async () => {
+  const job = await harness.openJob();
+  const holds = new HoldBatcher(harness.pool);
+  const hold = (holdNano: bigint) => {
+    const proofHash = hex32();
+    return holds.hold({
+      callId: hex32(),
+      receiptId: hex32(),
+      jobId: job.jobId,
+      owner: "test",
+      kind: "chat",
+      model: "chat-1",
+      providerId: 1,
+      tariffHash: proofHash,
+      holdNano,
+      floorNano: holdNano,
+      requestHash: proofHash,
+      proofHash,
+      proof: "a.b.c",
+      usageAuth: "token",
+      idempotencyKey: null,
+      jtiHash: proofHash,
+      proofExpiresAtMs: Date.now() + 60_000,
+    });
+  };
+  // The first goes alone; the others wait for it and share a batch, in which one amount is none.
+  const outcomes = await Promise.allSettled([hold(1n), hold(2n), hold(2n ** 63n), hold(3n)]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+  const audit = await harness.audit(job.jobId);
+  expect([audit.problems, audit.balances.get("held")]).toEqual([[], 6n]);
 });
 
 test("several writers share one feed without a gap, and lose nothing", async () => {

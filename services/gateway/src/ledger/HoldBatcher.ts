@@ -1,4 +1,4 @@
-import type { Pool } from "@tac/kit";
+import { isStoreUnavailable, type Pool } from "@tac/kit";
 import { type HoldOutcome, type HoldRefusal, toRow, type WantedHold } from "./Hold.ts";
 
 type Waiting = { hold: WantedHold; admit: (outcome: HoldOutcome) => void; fail: (error: unknown) => void };
@@ -59,7 +59,10 @@ export class HoldBatcher {
         else admit(outcome === "held" ? { outcome, holdNano, heldAtMs } : { outcome });
       });
     } catch (error) {
-      for (const { fail } of batch) fail(error);
+      // One hold that the store rejects must not keep the others of its batch, of other tenants even, from being taken.
+      if (batch.length > 1 && !isStoreUnavailable(error))
+        for (const waiting of batch) await this.#send([waiting]);
+      else for (const { fail } of batch) fail(error);
     }
   }
 }
