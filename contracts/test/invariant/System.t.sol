@@ -64,4 +64,47 @@ contract SystemInvariantTest is
             vm.revertToState(before);
         }
     }
+
+    /// @dev What a contract, or the ledger, would answer if money had gone astray, and the first invariant to notice.
+    function test_EachWrongAnswerBreaksItsInvariant() public {
+        address actor = store.actorAt(0).account;
+        _expectBroken("INV-01", address(usdc), abi.encodeCall(usdc.balanceOf, (address(system.vault))));
+        _expectBroken(
+            "INV-02",
+            address(system.vault),
+            abi.encodeCall(system.vault.balanceOf, (address(system.treasury)))
+        );
+        _expectBroken("INV-03", address(system.treasury), abi.encodeCall(system.treasury.feesPayable, ()));
+        _expectBroken(
+            "INV-05",
+            address(system.token),
+            abi.encodeCall(system.token.balanceOf, (address(system.registry)))
+        );
+        _expectBroken("INV-06", address(system.token), abi.encodeCall(system.token.balanceOf, (actor)));
+        _expectBroken("INV-11", address(system.receipts), abi.encodeCall(system.receipts.rootOf, (0, 1)));
+        _expectBroken("INV-18", address(ledger), abi.encodeCall(ledger.linePaidNano, ()));
+        _expectBroken(
+            "INV-25", address(system.governor), abi.encodeCall(system.governor.param, ("providerCapNano"))
+        );
+        _expectBroken("INV-27", address(system.governor), abi.encodeCall(system.governor.isPaused, ()));
+        _expectBroken("INV-28", address(system.governor), abi.encodeCall(system.governor.getMinDelay, ()));
+        _expectBroken("INV-30", address(ledger), abi.encodeCall(ledger.freeNano, (actor)));
+        _expectBroken("INV-31", address(ledger), abi.encodeCall(ledger.supplyNano, ()));
+        _expectBroken("INV-34", address(ledger), abi.encodeCall(ledger.assetsIn, ()));
+        _expectBroken("INV-35", address(ledger), abi.encodeCall(ledger.feesNano, ()));
+        _expectBroken("INV-40", address(ledger), abi.encodeCall(ledger.bondNano, (1)));
+        this.invariant_EachHolds();
+    }
+
+    /// @dev One is the right answer to none of these.
+    function _expectBroken(bytes6 id, address target, bytes memory question) private {
+        vm.mockCall(target, question, abi.encode(uint256(1)));
+        try this.invariant_EachHolds() {
+            revert(string.concat("nobody noticed: ", string(bytes.concat(id))));
+        } catch Error(string memory reason) {
+            assertEq(string(bytes.concat(bytes6(bytes(reason)))), string(bytes.concat(id)), reason);
+        }
+        vm.clearMockedCalls();
+        vm.mockCall(PAIRING, bytes(""), abi.encode(uint256(1)));
+    }
 }
