@@ -40,7 +40,9 @@ await runService(async () => {
       "capabilities cannot be bound to connections: TLS ends before this gateway",
     );
   if (config.MIGRATION_DATABASE_URL === undefined)
-    logger.warn("one database role migrates and runs: set MIGRATION_DATABASE_URL to keep the ledger from the gateway");
+    logger.warn(
+      "one database role migrates and runs: set MIGRATION_DATABASE_URL to keep the ledger from the gateway",
+    );
   await prepareStore({ databaseUrl: config.DATABASE_URL, migrationUrl: config.MIGRATION_DATABASE_URL });
   const pool = createPool({
     url: config.DATABASE_URL,
