@@ -120,6 +120,8 @@ export const providerCommand = ({ layout, keys, certificates }: ServiceContext, 
     DEPLOYMENT_FILE: layout.deploymentFile,
     GATEWAYS: keys.gateway.account.address.toLowerCase(),
     RPC_URLS: urlOf(layout, "chain"),
+    REVOCATIONS_URL: urlOf(layout, "gateway"),
+    GATEWAY_CA_FILE: certificates.caFile,
     REPORTS_USAGE: "inline",
     MODELS: (localTariffs.find(({ providerId }) => providerId === id)?.models ?? [])
       .map(({ model }) => model)

@@ -26,6 +26,8 @@ export type Call = {
   model?: string;
   /** SHA-256 of the body in base64url; see `demandSameBody`. */
   bodyHash?: string;
+  /** Throws when the connection is not that of the gateway which issued the token; asked before the proof is spent. */
+  assertForwarder?: (gateway: Address) => void;
 };
 
 /** A call worth serving. `proof` holds what the caller signed: method, URL, body digest, most it will pay. */
@@ -105,7 +107,7 @@ export const createVerifier = ({
   const tokens = createTokenCache(isGateway);
   const gatewayOrigin = publicUrl === undefined ? undefined : new URL(publicUrl).origin;
 
-  const verify = ({ headers, model, bodyHash }: Call): VerifiedCall => {
+  const verify = ({ headers, model, bodyHash, assertForwarder }: Call): VerifiedCall => {
     const nowSeconds = Math.floor(now() / 1_000);
     const token = single(headers, Header.usageAuth, "invalid_usage_auth");
     const jwt = single(headers, Header.callerProof, "invalid_proof");
@@ -119,6 +121,7 @@ export const createVerifier = ({
       throw new ProtocolError("model_not_allowed", { param: "model" });
     }
     const { tenant, issuedAt, gateway, holder } = usageAuth;
+    assertForwarder?.(gateway);
     revocations.assertFresh(gateway);
     if (revocations.isRevoked(jobId, { tenant, issuedAt })) throw new ProtocolError("capability_revoked");
 

@@ -1,6 +1,7 @@
 import { assertChainId, ConfigError, createChain, type Logger, loadJsonFile } from "@tac/kit";
 import { Deployment } from "@tac/protocol";
 import { combineRevocations, createVerifier } from "@tac/verifier";
+import type { Dispatcher } from "undici";
 import type { Config } from "./config.ts";
 import { followGateways } from "./followGateways.ts";
 import { createGuard, type Guard, openGuard } from "./guard.ts";
@@ -20,7 +21,7 @@ export type Watch = Pick<AuthorityWatch, "assertFresh" | "close">;
  */
 export const buildGuard = async (
   config: Config,
-  logger: Logger,
+  { logger, dispatcher }: { logger: Logger; dispatcher: Dispatcher },
   { demandsCertificate }: { demandsCertificate: boolean },
 ): Promise<{ guard: Guard; watch: Watch | undefined }> => {
   if (config.DEPLOYMENT_FILE === undefined) return { guard: openGuard, watch: undefined };
@@ -36,7 +37,7 @@ export const buildGuard = async (
     await assertChainId(chain);
     chainWatch = watchAuthority({ chain, deployment, allowed: config.GATEWAYS, logger });
   }
-  const list = await followGateways(config, deployment, logger);
+  const list = followGateways(config, deployment, { logger, dispatcher });
   const sources = [chainWatch, list].filter((source) => source !== undefined);
   const watch: Watch = {
     assertFresh: () => {

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { ConfigError, fetchJson, type Logger } from "@tac/kit";
 import { type Address, Deployment } from "@tac/protocol";
 import { type FetchJson, followRevocations, type Revocations } from "@tac/verifier";
-import { Agent } from "undici";
+import type { Dispatcher } from "undici";
 import { z } from "zod";
 import type { Config } from "./config.ts";
 
@@ -15,12 +14,11 @@ export type GatewayList = Revocations & {
 };
 
 /** Follows the gateway's signed list of revocations, when one is configured. */
-export const followGateways = async (
-  config: Pick<Config, "REVOCATIONS_URL" | "GATEWAYS" | "GATEWAY_CA_FILE">,
+export const followGateways = (
+  { REVOCATIONS_URL: url, GATEWAYS: gateways }: Pick<Config, "REVOCATIONS_URL" | "GATEWAYS">,
   deployment: Deployment.Deployment,
-  logger: Logger,
-): Promise<GatewayList | undefined> => {
-  const { REVOCATIONS_URL: url, GATEWAYS: gateways, GATEWAY_CA_FILE: caFile } = config;
+  { logger, dispatcher }: { logger: Logger; dispatcher: Dispatcher },
+): GatewayList | undefined => {
   if (url === undefined) return undefined;
   const [address, ...others] = gateways ?? [];
   if (address === undefined || others.length > 0) {
@@ -28,11 +26,8 @@ export const followGateways = async (
       { variable: "GATEWAYS", problem: "must name the one gateway that REVOCATIONS_URL is of" },
     ]);
   }
-  const agent = new Agent({
-    connect: { ...(caFile === undefined ? {} : { ca: await readFile(caFile, "utf8") }) },
-  });
   const fetchList: FetchJson = (listUrl) =>
-    fetchJson(listUrl, { schema: z.unknown(), timeoutMs: longestMs, dispatcher: agent });
+    fetchJson(listUrl, { schema: z.unknown(), timeoutMs: longestMs, dispatcher });
   const followed = followRevocations({
     gateways: [{ address, url }],
     domain: Deployment.domains(deployment).usageReceipts,
@@ -42,9 +37,6 @@ export const followGateways = async (
   return {
     isRevoked: followed.isRevoked,
     assertFresh: (gateway = address) => followed.assertFresh(gateway),
-    close: async () => {
-      await followed.close();
-      await agent.close();
-    },
+    close: () => followed.close(),
   };
 };

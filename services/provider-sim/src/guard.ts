@@ -40,12 +40,14 @@ export const createGuard =
   }): Guard =>
   ({ headers, model, body, certificate }) => {
     watch?.assertFresh();
-    const { receiptId, jobId, gateway } = verifier.verify({
+    const { receiptId, jobId } = verifier.verify({
       headers,
       model,
       ...(body === undefined ? {} : { bodyHash: DpopProof.bodyHash(body) }),
+      assertForwarder: (gateway) => {
+        if (demandsCertificate) assertGatewayCertificate(certificate, gateway);
+      },
     });
-    if (demandsCertificate) assertGatewayCertificate(certificate, gateway);
     return {
       report: ({ inputTokens, cachedInputTokens, outputTokens }) =>
         reports

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { FetchError, fetchJson, type Logger } from "@tac/kit";
 import { UsageReport } from "@tac/protocol";
-import { Agent } from "undici";
+import type { Dispatcher } from "undici";
 import { z } from "zod";
 
 /** How a count reaches the gateway: in the answer, by a call of its own, or not at all. */
@@ -11,7 +11,6 @@ export type Reporter = {
   mode: ReportMode;
   /** Posts the report; resolves when it is taken or given up. Does nothing unless the mode is `emit`. */
   emit: (signed: UsageReport.SignedUsageReport) => Promise<void>;
-  close: () => Promise<void>;
 };
 
 const attempts = 3;
@@ -20,21 +19,20 @@ const timeoutMs = 2_000;
 export const createReporter = ({
   mode,
   gatewayUrl,
-  gatewayCa,
+  dispatcher,
   logger,
 }: {
   mode: ReportMode;
   gatewayUrl?: string | undefined;
-  /** PEM of the authority that signed the gateway's certificate. */
-  gatewayCa?: string | undefined;
+  /** Connections to the gateway; the global ones when absent. */
+  dispatcher?: Dispatcher | undefined;
   logger: Logger;
 }): Reporter => {
-  const agent = new Agent({ connect: { ...(gatewayCa === undefined ? {} : { ca: gatewayCa }) } });
   const post = async (url: string, signed: UsageReport.SignedUsageReport): Promise<void> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const body = UsageReport.toJson(signed);
-        await fetchJson(url, { schema: z.unknown(), body, timeoutMs, dispatcher: agent });
+        await fetchJson(url, { schema: z.unknown(), body, timeoutMs, ...(dispatcher && { dispatcher }) });
         return;
       } catch (error) {
         const isLast = attempt === attempts || !(error instanceof FetchError) || !error.retryable;
@@ -53,6 +51,5 @@ export const createReporter = ({
       if (mode === "emit" && gatewayUrl !== undefined)
         await post(new URL("/v1/usage/emit", gatewayUrl).href, signed);
     },
-    close: () => agent.close(),
   };
 };

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { ConfigError, closeWithGrace, createLogger, createMetrics, openTls, runService } from "@tac/kit";
 import { buildApp } from "./app.ts";
 import { buildGuard } from "./buildGuard.ts";
 import { readConfig } from "./config.ts";
+import { openGatewayDispatcher } from "./openGatewayDispatcher.ts";
 import { createReporter } from "./reporter.ts";
 
 await runService(async () => {
@@ -15,12 +15,17 @@ await runService(async () => {
   }
   const metrics = createMetrics({ service: "provider-sim" });
   const tls = openTls(config, { logger, metrics, checksPeers: true });
-  const { guard, watch } = await buildGuard(config, logger, { demandsCertificate: tls !== null });
+  const gateway = openGatewayDispatcher(config, { logger, metrics });
+  const { dispatcher } = gateway;
+  const { guard, watch } = await buildGuard(
+    config,
+    { logger, dispatcher },
+    { demandsCertificate: tls !== null },
+  );
   const reporter = createReporter({
     mode: config.REPORTS_USAGE,
     gatewayUrl: config.GATEWAY_URL,
-    gatewayCa:
-      config.GATEWAY_CA_FILE === undefined ? undefined : await readFile(config.GATEWAY_CA_FILE, "utf8"),
+    dispatcher,
     logger,
   });
   const app = buildApp({
@@ -49,8 +54,8 @@ await runService(async () => {
     logger,
     closers: {
       app: () => app.close(),
-      reporter: () => reporter.close(),
       ...(watch === undefined ? {} : { revocations: () => watch.close() }),
+      gateway: () => gateway.close(),
       tls: async () => tls?.close(),
     },
   });

@@ -294,7 +294,6 @@ describe("reporting by a call of its own", () => {
     const logger = createLogger({ service: "provider-sim", level: "silent" });
     const reporter = createReporter({ mode: "emit", gatewayUrl: `http://127.0.0.1:${address.port}`, logger });
     const stop = async () => {
-      await reporter.close();
       server.close();
     };
     return { taken, reporter, stop };
