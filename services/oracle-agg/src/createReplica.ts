@@ -6,6 +6,7 @@ import type { ChainPort } from "./chain/ChainPort.ts";
 import { FeedPuller } from "./feed/FeedPuller.ts";
 import type { GatewayPort } from "./feed/GatewayPort.ts";
 import { createTariffSource, type TariffSource } from "./feed/TariffSource.ts";
+import { createValidationPool } from "./feed/ValidationPool.ts";
 import type { AggregatorSet } from "./keys/AggregatorSet.ts";
 import type { KeyShare } from "./keys/KeyShare.ts";
 import type { NodeKey } from "./keys/NodeKey.ts";
@@ -39,6 +40,8 @@ export type ReplicaOptions = {
   /** Shown to, and trusted of, the other replicas; absent or null: plain HTTP. */
   tls?: TlsSource | null;
   cadence?: Cadence;
+  /** Threads that validate beside the main one; one less than there are processors when absent. */
+  validationThreads?: number;
 };
 
 const MIGRATIONS = join(import.meta.dirname, "..", "migrations");
@@ -62,6 +65,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
   try {
     await migrate(pool, MIGRATIONS);
     const feeds = new FeedStore(pool);
+    const validation = createValidationPool(options.validationThreads);
     const domains = Deployment.domains(deployment);
     const tariffs =
       typeof options.tariffs === "string" ? createTariffSource(options.tariffs, feeds) : options.tariffs;
@@ -87,6 +91,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
             tariffs,
             domains,
             tariffSigners: new Set(options.tariffSigners),
+            pool: validation,
             logger,
           }),
       ),
@@ -104,6 +109,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       ...running,
       stop: async () => {
         await running.stop();
+        await validation.close();
         await Promise.all(gateways.map((gateway) => gateway.close()));
         await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
         await pool.end();

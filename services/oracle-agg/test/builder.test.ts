@@ -5,6 +5,7 @@ import { Tariff, UsageReceipt } from "@tac/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { LanePosition } from "../src/chain/ChainPort.ts";
 import { FeedPuller } from "../src/feed/FeedPuller.ts";
+import { createValidationPool } from "../src/feed/ValidationPool.ts";
 import { Builder } from "../src/replica/Builder.ts";
 import { BatchStore } from "../src/store/BatchStore.ts";
 import { FeedStore } from "../src/store/FeedStore.ts";
@@ -57,6 +58,7 @@ const pullAll = async (): Promise<void> => {
     },
     domains,
     tariffSigners: new Set([tariffSigner.address]),
+    pool: createValidationPool(0),
     logger: createLogger({ service: "test", level: "silent" }),
   });
   while (await puller.pull());

@@ -5,6 +5,7 @@ import { Batch, BatchHeader, FeedEvent, Tariff } from "@tac/protocol";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { FeedPuller } from "../src/feed/FeedPuller.ts";
 import type { TariffSource } from "../src/feed/TariffSource.ts";
+import { createValidationPool } from "../src/feed/ValidationPool.ts";
 import { BatchStore } from "../src/store/BatchStore.ts";
 import { FeedStore } from "../src/store/FeedStore.ts";
 import { TestGateway } from "./support/TestGateway.ts";
@@ -51,6 +52,7 @@ const pullerOf = (source: TariffSource = known) =>
     tariffs: source,
     domains,
     tariffSigners: new Set([tariffSigner.address]),
+    pool: createValidationPool(0),
     logger: createLogger({ service: "test", level: "silent" }),
   });
 

@@ -1,5 +1,5 @@
 import type { Logger } from "@tac/kit";
-import { type Deployment, FeedEvent, ProtocolError } from "@tac/protocol";
+import { type Deployment, FeedEvent, ProtocolError, type Tariff } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { Job } from "../rules/Job.ts";
 import { TokenCache } from "../rules/TokenCache.ts";
@@ -7,6 +7,7 @@ import { jobIdOf, tariffNeeded, type Validated, validateEvent } from "../rules/v
 import type { FeedCursor, FeedState, FeedStore } from "../store/FeedStore.ts";
 import type { GatewayPort } from "./GatewayPort.ts";
 import type { TariffSource } from "./TariffSource.ts";
+import type { ValidationPool } from "./ValidationPool.ts";
 
 const PAGE_EVENTS = 500;
 /** The last time JavaScript has a date for; beyond it the store has no column either. */
@@ -18,8 +19,11 @@ export type FeedPullerOptions = {
   tariffs: TariffSource;
   domains: Deployment.Domains;
   tariffSigners: ReadonlySet<Address>;
+  pool: ValidationPool;
   logger: Logger;
 };
+
+type Entry = { event: FeedEvent.FeedEvent; verdict: Validated };
 
 /**
  * Pulls one gateway's feed by cursor and validates each event as it arrives. A feed whose hash chain or head signature
@@ -97,30 +101,49 @@ export class FeedPuller {
     return null;
   }
 
-  async #validate(events: readonly FeedEvent.FeedEvent[]) {
-    const { gateway, store, tariffs, domains, tariffSigners } = this.#options;
+  /** Jobs are opened one after the other, in their order; what lies between them is validated at once. */
+  async #validate(events: readonly FeedEvent.FeedEvent[]): Promise<Entry[]> {
+    const { gateway, store, tariffs, domains, tariffSigners, pool, logger } = this.#options;
+    const { origins } = gateway;
     const jobs: Map<Hex, Job> = await store.jobsOf(gateway.address, [...new Set(events.map(jobIdOf))]);
-    const entries: { event: FeedEvent.FeedEvent; verdict: Validated }[] = [];
-    for (const event of events) {
-      const job = jobs.get(jobIdOf(event)) ?? null;
-      const tariffHash = tariffNeeded(event, job);
-      const tariff = tariffHash === null ? null : await tariffs(tariffHash);
-      const verdict = validateEvent(event, {
-        domains,
-        tariffSigners,
-        job,
-        tariff,
-        origins: gateway.origins,
-        tokens: this.#tokens,
+    const documents = new Map<Hex, Tariff.Tariff>();
+    const entries: Entry[] = [];
+    let between: FeedEvent.FeedEvent[] = [];
+    const flush = async (): Promise<void> => {
+      for (const event of between) {
+        const tariffHash = tariffNeeded(event, jobs.get(jobIdOf(event)) ?? null);
+        if (tariffHash !== null && !documents.has(tariffHash))
+          documents.set(tariffHash, await tariffs(tariffHash));
+      }
+      const named = new Set(between.map(jobIdOf));
+      const known = new Map([...jobs].filter(([jobId]) => named.has(jobId)));
+      const task = { events: between, jobs: known, tariffs: documents, domains, tariffSigners, origins };
+      const verdicts = await pool.validate(task);
+      between.forEach((event, index) => {
+        const verdict = verdicts[index];
+        if (verdict === undefined) throw new Error(`Event ${event.seq} was not validated.`);
+        entries.push({ event, verdict });
       });
+      between = [];
+    };
+    for (const event of events) {
+      if (event.kind !== "job-opened") {
+        between.push(event);
+        continue;
+      }
+      await flush();
+      const job = jobs.get(jobIdOf(event)) ?? null;
+      const context = { domains, tariffSigners, job, tariff: null, origins, tokens: this.#tokens };
+      const verdict = validateEvent(event, context);
       if (verdict.opened !== undefined) jobs.set(verdict.opened.jobId, verdict.opened);
-      if (!verdict.ok)
-        this.#options.logger.warn(
-          { gateway: gateway.address, seq: event.seq, code: verdict.code, reason: verdict.reason },
-          "event refused",
-        );
       entries.push({ event, verdict });
     }
+    await flush();
+    for (const { event, verdict } of entries)
+      if (!verdict.ok) {
+        const { code, reason } = verdict;
+        logger.warn({ gateway: gateway.address, seq: event.seq, code, reason }, "event refused");
+      }
     return entries;
   }
 }

@@ -112,6 +112,7 @@ export const startNetwork = async ({
           logger,
           metrics: replicaMetrics,
           cadence: FAST,
+          validationThreads: 0,
         });
       },
     });
