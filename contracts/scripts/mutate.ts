@@ -74,9 +74,12 @@ if (queue.length > 0) {
   await Workspaces.mustRun(schema, ["test"], "The tests fail without any mutant:");
 
   const survived = ({ id }: Mutant): boolean => known.get(id)?.verdict === "survived";
-  for (const mutant of queue) {
-    const number = numbers.get(mutant.id);
-    if (number !== undefined) record(mutant, await judgeSwitched(schema, mutant, number));
+  const together = queue.filter(({ id }) => numbers.has(id));
+  // The quick part first; what it leaves alive counts as that until the whole suite has been asked.
+  for (const scope of ["own", "all"] as const) {
+    for (const mutant of scope === "own" ? together : together.filter(survived)) {
+      record(mutant, await judgeSwitched(schema, mutant, scope, numbers.get(mutant.id) ?? 0));
+    }
   }
   await Workspaces.mustRun(plain, ["build"], "The project does not compile:");
   const originalDigest = Workspaces.codeDigest(plain);

@@ -3,37 +3,38 @@ import { testsOf } from "./testsOf.ts";
 import * as Workspaces from "./Workspace.ts";
 
 export type Verdict = "killed" | "survived" | "invalid" | "equivalent";
+export type Scope = "own" | "all";
 export type Judgement = { verdict: Verdict; noticedBy: string };
 
 /** A test run that takes this long has met a mutant that does not end, which counts as noticed. */
 const TEST_SECONDS = 120;
 const BUILD_SECONDS = 300;
 
-/** Runs the tests of the mutant's source file and then, if none of them noticed it, all. */
+/** Runs tests with a mutant in the workspace: those of its source file alone, or all. */
 const test = async (
   workspace: Workspaces.Workspace,
   mutant: Mutant,
+  scope: Scope,
   args: readonly string[],
 ): Promise<Judgement> => {
-  for (const filter of [["--match-path", testsOf(mutant.file)], []]) {
-    const command = ["test", "--fail-fast", ...args, ...filter];
-    const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
-    if (outcome === "passed") continue;
-    if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
-    const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
-    if (name === undefined) throw new Error(`forge failed without a failing test:\n${output}`);
-    return { verdict: "killed", noticedBy: name };
-  }
-  return { verdict: "survived", noticedBy: "" };
+  const filter = scope === "own" ? ["--match-path", testsOf(mutant.file)] : [];
+  const command = ["test", "--fail-fast", ...args, ...filter];
+  const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
+  if (outcome === "passed") return { verdict: "survived", noticedBy: "" };
+  if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
+  const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
+  if (name === undefined) throw new Error(`forge failed without a failing test:\n${output}`);
+  return { verdict: "killed", noticedBy: name };
 };
 
 /** Judges a mutant that is compiled already, by its number. */
 export const judgeSwitched = (
   schema: Workspaces.Workspace,
   mutant: Mutant,
+  scope: Scope,
   number: number,
 ): Promise<Judgement> =>
-  test(schema, mutant, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
+  test(schema, mutant, scope, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
 
 /** What `use` makes of the plain sources with this one mutant in them; null where it does not compile. */
 const withMutant = async <T>(
@@ -65,7 +66,8 @@ export const judgeAlone = async (
     if (Workspaces.codeDigest(plain) === originalDigest)
       return { verdict: "equivalent" as const, noticedBy: "" };
     if (isKnownSurvivor) return { verdict: "survived" as const, noticedBy: "" };
-    return test(plain, mutant, []);
+    const own = await test(plain, mutant, "own", []);
+    return own.verdict === "killed" ? own : test(plain, mutant, "all", []);
   });
   return judgement ?? { verdict: "invalid", noticedBy: "" };
 };

@@ -20,6 +20,12 @@ contract DelayTest is SystemTest {
         assertEq(system.governor.getMinDelay(), delaySeconds < 1 days ? 2 days : delaySeconds);
     }
 
+    function test_UpdateDelayReachesTheFloorItself() public {
+        vm.startPrank(address(system.governor));
+        system.governor.updateDelay(1 days);
+        assertEq(system.governor.getMinDelay(), 1 days);
+    }
+
     function test_RevertWhen_UpdateDelayIsNotTheTimelocks() public {
         vm.prank(proposer);
         vm.expectRevert(

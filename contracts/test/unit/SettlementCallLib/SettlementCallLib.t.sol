@@ -7,6 +7,18 @@ import {SettlementCall, SettlementCallLib} from "../../../src/libraries/Settleme
 import {BatchHeader} from "../../../src/types/BatchHeader.sol";
 import {Line} from "../../../src/types/Line.sol";
 
+contract FixtureListener {
+    bytes private _heard;
+
+    fallback() external {
+        _heard = msg.data;
+    }
+
+    function heard() external view returns (bytes memory) {
+        return _heard;
+    }
+}
+
 contract SettlementCallLibTest is Test {
     error Refused(uint256 reason);
 
@@ -34,6 +46,20 @@ contract SettlementCallLibTest is Test {
         vm.mockCall(treasury, expected, bytes(""));
         vm.expectCall(treasury, expected, 1);
         this.send(treasury, header, lines, batchHash);
+    }
+
+    /// @dev An expected call is compared as far as it goes; what follows it shows only to who is called.
+    function testFuzz_CallsWithNothingBehindTheLines(BatchHeader calldata header, Line[] calldata lines)
+        public
+    {
+        FixtureListener treasury = new FixtureListener();
+        this.send(address(treasury), header, lines, "batch");
+        assertEq(
+            treasury.heard(),
+            abi.encodeCall(
+                ISettlementTreasury.settle, ("batch", header.totalNano, header.windowStart, lines)
+            )
+        );
     }
 
     function testFuzz_PassesTheRevertOn(BatchHeader calldata header, Line[] calldata lines, uint256 reason)
