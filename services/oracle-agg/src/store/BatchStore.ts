@@ -13,7 +13,13 @@ import {
   takeBack,
   toCommitted,
 } from "./batchRows.ts";
-import { INSERT_OWN_RECEIPTS, INSERT_RECEIPTS, LEAVE_OUT, REFUSE_EVENTS, receiptColumns } from "./batchSql.ts";
+import {
+  INSERT_OWN_RECEIPTS,
+  INSERT_RECEIPTS,
+  LEAVE_OUT,
+  REFUSE_EVENTS,
+  receiptColumns,
+} from "./batchSql.ts";
 import {
   type BatchBody,
   type BatchContent,
