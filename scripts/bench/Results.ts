@@ -3,8 +3,11 @@ import type { Machine } from "./measure/machine.ts";
 import type { Percentiles } from "./measure/percentiles.ts";
 import type { GrowthMeasure } from "./probes/growth.ts";
 import type { StreamsMeasure } from "./probes/streams.ts";
-import type { Settings } from "./settings.ts";
+import type { ProbeName, Settings } from "./settings.ts";
 import type { Absent, Subject } from "./subjects/Subject.ts";
+
+/** A probe that broke; the rounds before it stand. */
+export type FailedProbe = { name: ProbeName; reason: string };
 
 export type VerifyMeasure = Record<string, { perSecond: number; microseconds: Percentiles }>;
 
@@ -16,7 +19,7 @@ export type Results = {
   postgres: { version: string; fsync: string; synchronousCommit: string };
   holdingRule: string;
   subjects: Pick<Subject, "name" | "version" | "does">[];
-  absent: Absent[];
+  absent: (Absent | FailedProbe)[];
   measures: Measure[];
   verify?: VerifyMeasure;
   /** Lines that sdks/verifier/bench/verify.ts printed. */

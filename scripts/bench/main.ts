@@ -12,7 +12,7 @@ import { measureRates } from "./measureRates.ts";
 import { probeGrowth } from "./probes/growth.ts";
 import { runScript } from "./probes/runScript.ts";
 import { probeStreams } from "./probes/streams.ts";
-import type { Results } from "./Results.ts";
+import type { FailedProbe, Results } from "./Results.ts";
 import { toMarkdown } from "./report/toMarkdown.ts";
 import { benchDir, type ProbeName, readSettings, type Settings, trainingPlan } from "./settings.ts";
 import type { Subject } from "./subjects/Subject.ts";
@@ -55,7 +55,7 @@ const probe = async (
   generator: Generator,
   stack: BenchStack,
   subjects: readonly Subject[],
-): Promise<Probes> => {
+): Promise<{ found: Probes; failed: FailedProbe[] }> => {
   const found: Probes = {};
   const gateway = subjects.find(({ name }) => name === "gateway");
   const steps: Record<ProbeName, () => Promise<void>> = {
@@ -75,9 +75,13 @@ const probe = async (
       found.ledger = linesOf(await runScript("services/gateway/bench/ledger.ts", "4"));
     },
   };
+  const failed: FailedProbe[] = [];
   for (const name of ["growth", "streams", "verify", "ledger"] as const)
-    if (settings.probes.includes(name)) await progress(`probe: ${name}`, steps[name]);
-  return found;
+    if (settings.probes.includes(name))
+      await progress(`probe: ${name}`, steps[name]).catch((error: Error) =>
+        failed.push({ name, reason: error.message.split("\n")[0] ?? "" }),
+      );
+  return { found, failed };
 };
 
 const bench = async (settings: Settings): Promise<Results> => {
@@ -105,9 +109,9 @@ const bench = async (settings: Settings): Promise<Results> => {
       postgres,
       holdingRule,
       subjects: subjects.map(({ name, version, does }) => ({ name, version, does })),
-      absent,
+      absent: [...absent, ...probes.failed],
       measures,
-      ...probes,
+      ...probes.found,
     };
   } finally {
     await stopPeers(peers);
