@@ -3,6 +3,7 @@ import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPeerPort } from "../src/peers/PeerPort.ts";
 import { type Draft, voteText } from "../src/protocol/Certificate.ts";
+import type { Message } from "../src/protocol/Message.ts";
 import { positionKey } from "../src/protocol/Position.ts";
 import { Builder } from "../src/replica/Builder.ts";
 import { Checker } from "../src/replica/Checker.ts";
@@ -178,6 +179,35 @@ test("a replica prepares one batch in a view, also after a restart, and keeps th
   await until("it knows the lane again", () => network.replica(4).driver.state.record !== null);
   expect(await reasonsFor(4, await propose(4, LEADER, third, 0n), 0n)).toMatch(/prepared another batch/);
   expect(await prepared()).toBe(first);
+});
+
+test("a vote that could not be stored is not sent, and the replica goes on from what it has stored", async () => {
+  const { context, driver } = network.replica(3);
+  const sent: Message[] = [];
+  const leader = context.peers.find(({ id }) => id === LEADER);
+  if (leader === undefined) throw new Error("no leader");
+  leader.send = async (message) => {
+    sent.push(message);
+  };
+  const { votes } = context;
+  const save = votes.save.bind(votes);
+  let failures = 0;
+  votes.save = async () => {
+    failures += 1;
+    throw new Error("connection terminated");
+  };
+  const proposed = await build(3n);
+  const hash = await propose(3, LEADER, proposed, 0n);
+  await until("storing failed", () => failures > 0);
+  expect(sent.filter(({ kind }) => kind === "vote")).toEqual([]);
+  votes.save = save;
+  await until("it knows the lane again", () => driver.state.record !== null);
+  expect(driver.state.record?.prepared).toBeNull();
+  await propose(3, LEADER, proposed, 0n);
+  await until("the vote is sent", () =>
+    sent.some((message) => message.kind === "vote" && message.vote.batchHash === hash),
+  );
+  expect((await votes.record(position()))?.prepared).toBe(hash);
 });
 
 test("numbers beyond what a store holds are refused, not looked up", async () => {
