@@ -96,7 +96,7 @@ test-contracts: contracts ## the contracts' tests alone
 	$(FORGE) test
 
 .PHONY: test-deep
-test-deep: contracts ## the contracts' tests with 100,000 fuzz runs and invariant campaigns of 500 x 500 calls: hours
+test-deep: contracts ## the contracts' tests with 100,000 fuzz runs and an invariant campaign of 500 x 500 calls: an hour
 	FOUNDRY_PROFILE=deep $(FORGE) test
 
 .PHONY: coverage
