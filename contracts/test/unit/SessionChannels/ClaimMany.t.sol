@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
 import {ISessionChannels} from "../../../src/interfaces/ISessionChannels.sol";
 import {ChannelTest} from "./ChannelTest.sol";
 
@@ -39,6 +40,15 @@ contract ClaimManyTest is ChannelTest {
             assertEq(paidNano[i], i == 5 ? 100 : 0);
         }
         assertEq(system.vault.balanceOf(payee), 100);
+    }
+
+    function test_NeighboursOfOnePayeeArePaidInOneMove() public {
+        (ISessionChannels.Voucher[] memory vouchers, bytes[] memory signatures) = _arrays(2);
+        _set(vouchers, signatures, 0, channelId, 100);
+        _set(vouchers, signatures, 1, open("b", payee, 200), 200);
+        vm.expectEmit(address(system.vault));
+        emit ICreditVault.CreditMoved(address(system.channels), payee, 300);
+        system.channels.claimMany(vouchers, signatures);
     }
 
     /// @dev A zero amount alone would not show that the voucher was left alone.
