@@ -7,8 +7,8 @@ import { differences, type FeedSlice, type Plan, planBatch } from "../rules/plan
 import type { FeedState } from "../store/FeedStore.ts";
 import type { Context } from "./Context.ts";
 
-/** Events a plan first looks at per gateway; refused ones count, so that a feed full of them stays bounded work. */
-const FIRST_EVENTS = 20_000;
+/** Events a plan first looks at per gateway: a full batch and some refused ones, which count as well. */
+const FIRST_EVENTS = 12_000;
 /** A plan looks further while all it saw is refused, lest refused events bury good ones for ever; but no further. */
 export const MAX_EVENTS = 640_000;
 
