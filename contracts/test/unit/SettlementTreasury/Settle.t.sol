@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Vm} from "forge-std/Vm.sol";
+import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
 import {ISettlementTreasury} from "../../../src/interfaces/ISettlementTreasury.sol";
 import {LineLib} from "../../../src/libraries/LineLib.sol";
 import {Line, LineOutcome, LineStatus} from "../../../src/types/Line.sol";
@@ -58,6 +59,18 @@ contract SettleTest is SystemTest {
         emit ISettlementTreasury.BatchSettled(BATCH, 0, 0, 0);
         assertEq(_settle(1000, new Line[](0)).length, 0);
         assertEq(system.vault.balanceOf(address(system.treasury)), 0);
+    }
+
+    function test_BatchWithoutLinesAsksNothingOfTheVault() public {
+        vm.expectCall(address(system.vault), abi.encodeWithSelector(ICreditVault.charge.selector), 0);
+        _settle(1000, new Line[](0));
+    }
+
+    function test_EventOfALineIsOneWord() public {
+        vm.recordLogs();
+        vm.prank(address(system.receipts));
+        system.treasury.settle(BATCH, 1000, _now(), _lines(line(_a, _first, 1000, false)));
+        assertEq(vm.getRecordedLogs()[0].data.length, 32);
     }
 
     function testFuzz_FeeIsFlooredPerLine(uint64 amountNano, uint16 feeBps) public {
