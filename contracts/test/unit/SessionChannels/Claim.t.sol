@@ -121,4 +121,16 @@ contract ClaimTest is ChannelTest {
         vm.expectRevert(wrongState(ISessionChannels.ChannelState.Closed));
         system.channels.claim(signed, signature);
     }
+
+    function test_RevertWhen_TheVoucherFallsBack() public {
+        claim(channelId, 100);
+        ISessionChannels.Voucher memory lower = voucher(channelId, 40);
+        bytes memory signature = sign(payerKey, lower);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ISessionChannels.SessionChannels_NotIncreasing.selector, channelId, 100, 40
+            )
+        );
+        system.channels.claim(lower, signature);
+    }
 }
