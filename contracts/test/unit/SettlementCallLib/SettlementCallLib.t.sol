@@ -56,9 +56,7 @@ contract SettlementCallLibTest is Test {
         this.send(address(treasury), header, lines, "batch");
         assertEq(
             treasury.heard(),
-            abi.encodeCall(
-                ISettlementTreasury.settle, ("batch", header.totalNano, header.windowStart, lines)
-            )
+            abi.encodeCall(ISettlementTreasury.settle, ("batch", header.totalNano, header.windowStart, lines))
         );
     }
 
