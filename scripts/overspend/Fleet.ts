@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "@tac/kit/testing";
 import { type Connection, openConnection } from "@tac/sdk/transport";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { fundGas } from "../stack/chain.ts";
@@ -6,6 +7,7 @@ import { isHealthy } from "../stack/health.ts";
 import { type Command, type Part, startPart } from "../stack/processes.ts";
 import type { Stack } from "../stack/Stack.ts";
 import { urlOf } from "../stack/urlOf.ts";
+import { balanceTcp } from "./balanceTcp.ts";
 import { clockEnvironment, type JumpingClock } from "./JumpingClock.ts";
 
 const HEALTHY_WITHIN_MS = 60_000;
@@ -26,7 +28,7 @@ export type Fleet = {
   /** What every proof names, whichever replica it goes to. */
   origin: string;
   replicas: readonly FleetReplica[];
-  /** A TLS connection to the next replica in turn. */
+  /** A TLS connection, through the balancer, to the next replica in turn. */
   connect: (signal?: AbortSignal) => Promise<Connection>;
   stop: () => Promise<void>;
 };
@@ -69,34 +71,34 @@ export const startFleet = async (stack: Stack, base: Command, count: number): Pr
   const replicas = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
       const name = `gateway-${index + 1}`;
-      // The first one stays where the stack's only gateway was: that is where aggregators read the feed.
-      const port = stack.layout.ports.gateway + (index === 0 ? 0 : 100 + 2 * index);
+      const port = await freePort();
       const privateKey = generatePrivateKey();
       await fundGas(stack.chain.client, [privateKeyToAccount(privateKey).address]);
       const env = {
         ...base.env,
         PORT: String(port),
-        METRICS_PORT: String(port + 1),
+        METRICS_PORT: String(await freePort()),
         REPLICA_ID: name,
         LOCK_SENDER_PRIVATE_KEY: privateKey,
       };
       const logFile = base.logFile.replace(/gateway\.log$/, `${name}.log`);
       const url = Object.assign(new URL(origin), { port: String(port) }).origin;
-      return createReplica({ ...base, name, logFile, env }, url, caFile);
+      return { port, ...createReplica({ ...base, name, logFile, env }, url, caFile) };
     }),
   );
   await Promise.all(replicas.map(({ start }) => start()));
 
-  let next = 0;
-  const connect = (signal?: AbortSignal): Promise<Connection> => {
-    const { url } = replicas[next++ % count] ?? replicas[0] ?? { url: origin };
-    return openConnection({ origin: url, ca, ...timeouts }, signal);
-  };
+  // Aggregators, providers and clients reach whatever replica is up through the one address they know.
+  const balancer = await balanceTcp(
+    stack.layout.ports.gateway,
+    replicas.map(({ port }) => port),
+  );
   return {
     origin,
     replicas,
-    connect,
+    connect: (signal) => openConnection({ origin, ca, ...timeouts }, signal),
     stop: async () => {
+      balancer.close();
       await Promise.all(replicas.map(({ stop }) => stop()));
     },
   };
