@@ -131,6 +131,12 @@ bench: contracts ## latency, capacity and cost beside other gateways: `make benc
 overspend: contracts ## try to overspend: bursts, duplicates, kills, moved clocks; fails on a nanocredit too many
 	$(NODE_TS) scripts/overspend/main.ts
 
+.PHONY: chaos
+chaos: contracts ## kill, pause and cut off parts of the stack under load, and audit what settled: `make chaos PHASES=cut-2-2 SECONDS=20`
+	$(NODE_TS) scripts/chaos/main.ts $(if $(PHASES),--phases $(PHASES)) \
+		$(if $(filter command line,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(OUT),--out $(OUT))
+
 .PHONY: attacks
 attacks: contracts ## attack a running stack with stolen and forged tokens and proofs, and print a table
 	$(NODE_TS) scripts/attacks/main.ts

@@ -7,7 +7,7 @@ import { startGenerator } from "../bench/generator/startGenerator.ts";
 import { describeMachine } from "../bench/measure/machine.ts";
 import { shots } from "../bench/subjects/shots.ts";
 import { type OpenStack, openStack } from "../demo/openStack.ts";
-import { auditAtRest, problemsOf } from "../overspend/audit.ts";
+import { auditAtRest, problemsOf } from "../spending/audit.ts";
 import { fundGas } from "../stack/chain.ts";
 import { repositoryDir } from "../stack/layout.ts";
 import { databaseUrl } from "../stack/postgres.ts";

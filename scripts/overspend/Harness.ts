@@ -2,12 +2,12 @@ import { HolderKey, type Plan } from "@tac/protocol";
 import { createClient, type Job } from "@tac/sdk";
 import type { Hex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { withDatabase } from "../spending/audit.ts";
+import { openSpender, type Spender } from "../spending/Spender.ts";
 import { fundGas } from "../stack/chain.ts";
 import type { Stack } from "../stack/Stack.ts";
 import { fundTenant } from "../stack/seed.ts";
-import { withDatabase } from "./audit.ts";
 import type { Fleet } from "./Fleet.ts";
-import { openSpender, type Spender } from "./Spender.ts";
 
 /** Room for every call of a phase, so that the lock alone decides how many are admitted. */
 const plan: Plan.Plan = {

@@ -1,13 +1,13 @@
 // Tries to overspend, and prints what happened in figures: `make overspend`. A nanocredit too many ends it with an error.
 import { join } from "node:path";
 import pc from "picocolors";
+import { overspendOf } from "../spending/audit.ts";
 import { createLayout, repositoryDir } from "../stack/layout.ts";
 import { findFreeOffset } from "../stack/ports.ts";
 import type { Command } from "../stack/processes.ts";
 import { showProgress } from "../stack/progress.ts";
 import type { Stack } from "../stack/Stack.ts";
 import { startStack } from "../stack/start.ts";
-import { overspendOf } from "./audit.ts";
 import { startFleet } from "./Fleet.ts";
 import { openHarness } from "./Harness.ts";
 import { duplicates } from "./phases/duplicates.ts";

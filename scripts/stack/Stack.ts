@@ -5,6 +5,9 @@ import type { Keys } from "./keys.ts";
 import type { Layout, PartName } from "./layout.ts";
 import type { Command, Part } from "./processes.ts";
 
+/** Ends a part if it runs, starts it with its settings, changed by `env` from now on, and waits until it is healthy. */
+export type Restart = (name: PartName, env?: Record<string, string>) => Promise<void>;
+
 /** A running local stack, as its supervisor sees it. */
 export type Stack = {
   layout: Layout;
@@ -19,7 +22,6 @@ export type Stack = {
   command: (name: PartName) => Command;
   /** Ends a part at once, as a crash would. */
   kill: (name: PartName) => Promise<void>;
-  /** Starts a part that has ended, with the same settings, and waits until it is healthy. */
-  restart: (name: PartName) => Promise<void>;
+  restart: Restart;
   stop: () => Promise<void>;
 };

@@ -5,6 +5,7 @@ import { awaitHealthy } from "./health.ts";
 import type { Layout, PartName } from "./layout.ts";
 import { awaitPostgres } from "./postgres.ts";
 import { type Command, type Part, startPart } from "./processes.ts";
+import type { Restart } from "./Stack.ts";
 import { speaksTls, urlOf } from "./urlOf.ts";
 
 /** Starts, watches and stops the parts of one stack. */
@@ -16,7 +17,7 @@ export type Supervisor = {
   /** Waits for 200 at a path of a part that speaks HTTP. */
   awaitHealthy: (name: PartName, path: "/livez" | "/healthz") => Promise<void>;
   kill: (name: PartName) => Promise<void>;
-  restart: (name: PartName) => Promise<void>;
+  restart: Restart;
   stop: () => Promise<void>;
 };
 
@@ -79,10 +80,10 @@ export const createSupervisor = (layout: Layout, { caFile, of }: Certificates): 
       partOf(name).signal("SIGKILL");
       await partOf(name).exited;
     },
-    restart: async (name) => {
+    restart: async (name, env = {}) => {
       const { command, part } = entryOf(name);
       if (!part.hasExited()) await part.stop();
-      start(command);
+      start({ ...command, env: { ...command.env, ...env } });
       await awaitReady(name);
     },
     stop,

@@ -1,4 +1,4 @@
-import type { JobAudit } from "../audit.ts";
+import type { JobAudit } from "../../spending/audit.ts";
 
 /** One thing that was tried, in figures, and what contradicts the promise. */
 export type PhaseReport = {

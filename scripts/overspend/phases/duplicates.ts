@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { auditAtRest, problemsOf } from "../audit.ts";
-import { chatBody } from "../bodies.ts";
+import { auditAtRest, problemsOf } from "../../spending/audit.ts";
+import { chatBody } from "../../spending/bodies.ts";
 import type { Harness } from "../Harness.ts";
 import type { PhaseReport } from "./Phase.ts";
 

@@ -1,7 +1,7 @@
 import { settlementTreasuryAbi } from "@tac/contracts/abi";
 import { Line } from "@tac/protocol";
 import { type Hex, parseEventLogs } from "viem";
-import { auditJob } from "../audit.ts";
+import { auditJob } from "../../spending/audit.ts";
 import type { Harness } from "../Harness.ts";
 import type { PhaseReport } from "./Phase.ts";
 

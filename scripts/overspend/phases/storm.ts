@@ -1,9 +1,9 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { auditAtRest, problemsOf } from "../audit.ts";
-import { chatBody } from "../bodies.ts";
+import { auditAtRest, problemsOf } from "../../spending/audit.ts";
+import { chatBody } from "../../spending/bodies.ts";
+import type { CallEnd, CallOptions, Spender } from "../../spending/Spender.ts";
 import type { Harness } from "../Harness.ts";
-import type { CallEnd, CallOptions, Spender } from "../Spender.ts";
 import type { PhaseReport } from "./Phase.ts";
 
 const CONNECTIONS_A_JOB = 40;

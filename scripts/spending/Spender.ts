@@ -3,12 +3,12 @@ import type { Readable } from "node:stream";
 import { Header } from "@tac/protocol";
 import type { Holder, Job } from "@tac/sdk";
 import {
+  type Connection,
   createConnectionPool,
   createGatewayCaller,
   createHolderKeyring,
   createJobSessions,
 } from "@tac/sdk/transport";
-import type { Fleet } from "./Fleet.ts";
 
 /** How a call ended for its caller. `lost`: no answer came, or it broke off. */
 export type CallEnd = {
@@ -19,6 +19,8 @@ export type CallEnd = {
 };
 
 export type CallOptions = {
+  /** `/v1/chat/completions` when absent. */
+  path?: string;
   idempotencyKey?: string;
   /** Repeats after the first attempt, as an application's SDK makes them. */
   maxRetries?: number;
@@ -26,7 +28,14 @@ export type CallOptions = {
   hangUpAfterBytes?: number;
 };
 
-/** Calls with the credit of one job, over connections to every replica. */
+/** One gateway, or several behind one URL. */
+export type Gateways = {
+  /** What every proof names, whichever replica it goes to. */
+  origin: string;
+  connect: (signal?: AbortSignal) => Promise<Connection>;
+};
+
+/** Calls with the credit of one job, over connections of its own. */
 export type Spender = {
   job: Job;
   call: (body: object, options?: CallOptions) => Promise<CallEnd>;
@@ -59,9 +68,13 @@ const readStream = async (body: Readable, hangUpAfterBytes: number): Promise<boo
   }
 };
 
-export const openSpender = (fleet: Fleet, job: Job, holder: Holder, maxConnections: number): Spender => {
-  const pool = createConnectionPool((signal) => fleet.connect(signal), maxConnections);
-  const { origin } = fleet;
+export const openSpender = (
+  { origin, connect }: Gateways,
+  job: Job,
+  holder: Holder,
+  maxConnections: number,
+): Spender => {
+  const pool = createConnectionPool((signal) => connect(signal), maxConnections);
   const callGateway = createGatewayCaller({
     origin,
     pool,
@@ -72,6 +85,7 @@ export const openSpender = (fleet: Fleet, job: Job, holder: Holder, maxConnectio
 
   const call = async (body: object, options: CallOptions = {}): Promise<CallEnd> => {
     const {
+      path = "/v1/chat/completions",
       idempotencyKey = randomUUID(),
       maxRetries = 0,
       hangUpAfterBytes = Number.POSITIVE_INFINITY,
@@ -83,7 +97,7 @@ export const openSpender = (fleet: Fleet, job: Job, holder: Holder, maxConnectio
         body: answer,
       } = await callGateway({
         method: "POST",
-        path: "/v1/chat/completions",
+        path,
         headers: { "content-type": "application/json", [Header.idempotencyKey]: idempotencyKey },
         body: Buffer.from(JSON.stringify(body)),
         prover,

@@ -1,0 +1,63 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { aggregatorIds } from "../stack/layout.ts";
+import type { Stack } from "../stack/Stack.ts";
+import { Link, type LinkState, open } from "./Link.ts";
+
+export type ReplicaId = (typeof aggregatorIds)[number];
+
+/** The network between the replicas: a link for each ordered pair, the first calling the second. */
+export type Network = {
+  /** Every link between replicas of different groups; the others are as they were. */
+  partition: (groups: readonly (readonly ReplicaId[])[], state: LinkState) => void;
+  setAll: (state: LinkState) => void;
+  heal: () => void;
+  close: () => Promise<void>;
+};
+
+type Pair = { from: ReplicaId; to: ReplicaId; link: Link };
+
+const openLinks = async (stack: Stack): Promise<Pair[]> => {
+  const pairs = aggregatorIds.flatMap((from) =>
+    aggregatorIds.filter((to) => to !== from).map((to) => ({ from, to })),
+  );
+  return Promise.all(
+    pairs.map(async ({ from, to }) => ({
+      from,
+      to,
+      link: await Link.listen(stack.layout.ports[`aggregator-${to}`]),
+    })),
+  );
+};
+
+/** Gives each replica a list of the set in which the others stand behind its own links, and starts it anew with that. */
+const reroute = async ({ layout, restart, command }: Stack, pairs: readonly Pair[]): Promise<void> => {
+  for (const id of aggregatorIds) {
+    const name = `aggregator-${id}` as const;
+    const set = JSON.parse(readFileSync(command(name).env.AGGREGATORS_FILE ?? "", "utf8"));
+    for (const { from, to, link } of pairs)
+      if (from === id) set.replicas[to - 1].url = `https://127.0.0.1:${link.port}`;
+    const file = join(layout.configDir, `aggregators-of-${id}.json`);
+    writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
+    await restart(name, { AGGREGATORS_FILE: file });
+  }
+};
+
+export const openNetwork = async (stack: Stack): Promise<Network> => {
+  const pairs = await openLinks(stack);
+  await reroute(stack, pairs);
+  const setAll = (state: LinkState): void => {
+    for (const { link } of pairs) link.set(state);
+  };
+  return {
+    partition: (groups, state) => {
+      const groupOf = (id: ReplicaId): number => groups.findIndex((group) => group.includes(id));
+      for (const { from, to, link } of pairs) if (groupOf(from) !== groupOf(to)) link.set(state);
+    },
+    setAll,
+    heal: () => setAll(open),
+    close: async () => {
+      await Promise.all(pairs.map(({ link }) => link.close()));
+    },
+  };
+};
