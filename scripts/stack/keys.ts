@@ -46,12 +46,22 @@ export type Keys = {
     number,
     { admin: SecretAccount; signing: SecretAccount; payout: SecretAccount; apiKey: string }
   >;
-  aggregators: Map<number, { node: NodeKeys; submitter: SecretAccount; shareFile: string }>;
+  aggregators: Map<
+    number,
+    { node: NodeKeys; submitter: SecretAccount; shareFile: string; passphraseFile: string }
+  >;
   tokens: { tariffAdmin: string; gatewayAdmin: string; orchestrator: string };
 };
 
 const loadToken = (layout: Layout, name: string): string =>
   loadOrCreate(join(layout.keysDir, `${name}.token`), () => randomBytes(24).toString("base64url"));
+
+/** A file with what seals one replica's key shares. */
+const loadPassphrase = (layout: Layout, name: string): string => {
+  const file = join(layout.keysDir, `${name}.passphrase`);
+  loadOrCreate(file, () => randomBytes(24).toString("base64url"));
+  return file;
+};
 
 export const loadKeys = (layout: Layout): Keys => ({
   deployer: loadAccount(layout, "deployer"),
@@ -78,7 +88,8 @@ export const loadKeys = (layout: Layout): Keys => ({
       {
         node: loadNodeKeys(layout, id),
         submitter: loadAccount(layout, `aggregator-${id}-submitter`),
-        shareFile: join(layout.keysDir, `aggregator-${id}.share.json`),
+        shareFile: join(layout.keysDir, `aggregator-${id}.share`),
+        passphraseFile: loadPassphrase(layout, `aggregator-${id}`),
       },
     ]),
   ),

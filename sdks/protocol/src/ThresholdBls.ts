@@ -178,7 +178,8 @@ function checkedIndices(shares: readonly { index: number }[]): number[] {
   return indices;
 }
 
-function coefficientAtZero(index: number, indices: readonly number[]): bigint {
+/** The Lagrange coefficient at zero of one of several distinct indices, modulo the group order. */
+export function coefficientAtZero(index: number, indices: readonly number[]): bigint {
   let numerator = Fr.ONE;
   let denominator = Fr.ONE;
   for (const other of indices) {

@@ -20,6 +20,8 @@ export type RuntimeOptions = {
 export type Runtime = {
   /** The running replica. Throws Waiting, or the error of the last attempt to start. */
   replica(): Replica;
+  /** Stops the replica and starts it again, because it is to run with another key. */
+  renew(): void;
   stop(): Promise<void>;
 };
 
@@ -28,6 +30,7 @@ export const createRuntime = ({ start, logger, pollMs = 500 }: RuntimeOptions): 
   let running: Replica | null = null;
   let problem: Error = new Waiting("Starting");
   let lastMessage = "";
+  let isOutdated = false;
   const onError = (error: unknown): void => {
     problem = error instanceof Error ? error : new Error(String(error));
     if (problem.message === lastMessage) return;
@@ -36,7 +39,14 @@ export const createRuntime = ({ start, logger, pollMs = 500 }: RuntimeOptions): 
     else logger.error({ err: problem }, "replica could not start and tries again");
   };
   const loop = startLoop({ idleMs: pollMs, onError }, async () => {
+    if (running !== null && isOutdated) {
+      const outdated = running;
+      problem = new Waiting("Starting");
+      running = null;
+      await outdated.stop();
+    }
     if (running === null) {
+      isOutdated = false;
       try {
         running = await start();
         logger.info("replica is running");
@@ -51,6 +61,9 @@ export const createRuntime = ({ start, logger, pollMs = 500 }: RuntimeOptions): 
     replica: () => {
       if (running === null) throw problem;
       return running;
+    },
+    renew: () => {
+      isOutdated = true;
     },
     stop: async () => {
       await loop.stop();

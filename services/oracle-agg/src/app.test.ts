@@ -4,15 +4,19 @@ import { join } from "node:path";
 import { type App, createLogger, createMetrics } from "@tac/kit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildApp } from "./app.ts";
-import { Ceremony } from "./dkg/Ceremony.ts";
-import type { AggregatorSet } from "./keys/AggregatorSet.ts";
-import { readKeyShare } from "./keys/KeyShare.ts";
+import { openCeremony } from "./dkg/openCeremony.ts";
+import { ceremonyIdOf, type Plan } from "./dkg/Plan.ts";
+import { type AggregatorSet, membershipHash } from "./keys/AggregatorSet.ts";
+import { KeyRing } from "./keys/KeyRing.ts";
 import { generateNodeKey } from "./keys/NodeKey.ts";
+import { bookOf } from "./keys/SetBook.ts";
+import { createShareSeal } from "./keys/ShareSeal.ts";
 import { createRuntime, type Runtime, Waiting } from "./Runtime.ts";
 
 let folder: string;
 let app: App;
 let runtime: Runtime;
+let plan: Plan;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "tac-app-"));
@@ -29,7 +33,12 @@ beforeEach(() => {
   };
   const [nodeKey] = nodeKeys;
   if (nodeKey === undefined) throw new Error("no node key");
-  const keyFile = join(folder, "share.json");
+  const keyFile = join(folder, "share");
+  const seal = createShareSeal({ kind: "key-file", text: "5e".repeat(32) });
+  const ring = new KeyRing(keyFile, seal);
+  const book = bookOf(() => [set]);
+  const membership = membershipHash(set);
+  plan = { kind: "generate", laneId: 0, keyEpoch: 1, attempt: 1, membership, from: null };
   const logger = createLogger({ service: "test", level: "silent" });
   runtime = createRuntime({
     logger,
@@ -39,11 +48,11 @@ beforeEach(() => {
     },
   });
   app = buildApp({
-    set,
+    book,
     replica: 1,
-    ceremony: new Ceremony({ set, replica: 1, nodeKey, keyFile, onReady: () => {} }),
+    ceremony: openCeremony({ nodeKey, book, ring, seal, keyFile, onReady: () => {} }),
     runtime,
-    readKey: () => readKeyShare(keyFile),
+    ring,
     logger,
     metrics: createMetrics({ service: "test", processMetrics: false }),
   });
@@ -75,10 +84,13 @@ describe("a replica without a key", () => {
   });
 
   test("serves the ceremony, and refuses steps out of order", async () => {
-    const round1 = await app.inject({ method: "POST", url: "/v1/peer/dkg/round1", payload: { attempt: 1 } });
-    expect(round1.json()).toMatchObject({ from: 1 });
-    expect((await app.inject("/v1/peer/dkg")).json()).toEqual({ replica: 1, attempt: 1, stage: "round1" });
-    const possession = { attempt: 1, confirmations: [] };
+    const round1 = await app.inject({ method: "POST", url: "/v1/peer/dkg/round1", payload: { plan } });
+    expect(round1.json()).toMatchObject({ from: 1, ceremonyId: ceremonyIdOf(plan) });
+    expect((await app.inject("/v1/peer/dkg")).json()).toMatchObject({
+      replica: 1,
+      progress: { stage: "dealt" },
+    });
+    const possession = { plan, confirmations: [] };
     const early = await app.inject({ method: "POST", url: "/v1/peer/dkg/possession", payload: possession });
     expect([early.statusCode, early.json().code]).toEqual([400, "invalid_request"]);
   });

@@ -3,17 +3,17 @@ import type { Ceremony } from "./dkg/Ceremony.ts";
 import { addDkgRoutes } from "./dkg/routes.ts";
 import { addPeerRoutes } from "./http/peerRoutes.ts";
 import { addPublicRoutes } from "./http/publicRoutes.ts";
-import type { AggregatorSet } from "./keys/AggregatorSet.ts";
-import type { KeyShare } from "./keys/KeyShare.ts";
+import type { KeyRing } from "./keys/KeyRing.ts";
+import type { SetBook } from "./keys/SetBook.ts";
 import { type Runtime, Waiting } from "./Runtime.ts";
 import { holdsLaneKey } from "./replica/Context.ts";
 
 export type AppDependencies = {
-  set: AggregatorSet;
+  book: SetBook;
   replica: number;
   ceremony: Ceremony;
   runtime: Runtime;
-  readKey: () => KeyShare | null;
+  ring: KeyRing;
   logger: Logger;
   metrics: Metrics;
   /** Null: plain HTTP, where peers are known by their signatures alone. */
@@ -22,11 +22,11 @@ export type AppDependencies = {
 
 /** The replica's HTTP interface. It serves the key ceremony before there is a key, a deployment or a store. */
 export const buildApp = ({
-  set,
+  book,
   replica,
   ceremony,
   runtime,
-  readKey,
+  ring,
   logger,
   metrics,
   tls = null,
@@ -47,8 +47,8 @@ export const buildApp = ({
       },
     },
   });
-  addDkgRoutes(app, ceremony, { set, demandsCertificate: tls !== null });
-  addPeerRoutes(app, set, runtime, { demandsCertificate: tls !== null });
-  addPublicRoutes(app, { runtime, set, replica, readKey });
+  addDkgRoutes(app, ceremony, { book, demandsCertificate: tls !== null });
+  addPeerRoutes(app, runtime, book, { demandsCertificate: tls !== null });
+  addPublicRoutes(app, { runtime, book, replica, ring });
   return app;
 };

@@ -13,11 +13,14 @@ import { type Authority, createAuthority, type LeafRequest } from "@tac/kit/deve
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { buildApp } from "./app.ts";
-import { Ceremony } from "./dkg/Ceremony.ts";
 import { httpDkgPeer } from "./dkg/httpPeer.ts";
+import { openCeremony } from "./dkg/openCeremony.ts";
 import { ceremonyOperator } from "./dkg/routes.ts";
 import type { AggregatorSet } from "./keys/AggregatorSet.ts";
+import { KeyRing } from "./keys/KeyRing.ts";
 import { generateNodeKey, type NodeKey } from "./keys/NodeKey.ts";
+import { bookOf } from "./keys/SetBook.ts";
+import { createShareSeal } from "./keys/ShareSeal.ts";
 import { assertSafeUrls } from "./peers/assertSafeUrls.ts";
 import { openPeerDispatcher } from "./peers/openPeerDispatcher.ts";
 import { signedCall } from "./peers/signedCall.ts";
@@ -66,18 +69,16 @@ beforeAll(async () => {
       throw new Waiting("WaitingForKey");
     },
   });
+  const keyFile = join(folder, "share");
+  const seal = createShareSeal({ kind: "key-file", text: "5e".repeat(32) });
+  const ring = new KeyRing(keyFile, seal);
+  const book = bookOf(() => [set]);
   app = buildApp({
-    set,
+    book,
     replica: 1,
-    ceremony: new Ceremony({
-      set,
-      replica: 1,
-      nodeKey: first,
-      keyFile: join(folder, "share.json"),
-      onReady: () => {},
-    }),
+    ceremony: openCeremony({ nodeKey: first, book, ring, seal, keyFile, onReady: () => {} }),
     runtime,
-    readKey: () => null,
+    ring,
     logger,
     metrics: createMetrics({ service: "test", processMetrics: false }),
     tls: staticTls({ ...(await authority.issue(leaf(nodeName(first)))), ca: authority.cert }),

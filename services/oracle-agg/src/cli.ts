@@ -1,33 +1,15 @@
-import { writeFileSync } from "node:fs";
 import { createPool, fetchJson } from "@tac/kit";
 import { Wire } from "@tac/protocol";
 import { Command } from "commander";
 import { z } from "zod";
+import { addKeyCommands } from "./commands/keyCommands.ts";
 import { openCommandTls } from "./commandTls.ts";
-import { httpDkgPeer } from "./dkg/httpPeer.ts";
-import { runCeremony } from "./dkg/runCeremony.ts";
 import { loadAggregatorSet } from "./keys/AggregatorSet.ts";
 import { FeedStore } from "./store/FeedStore.ts";
 
 const program = new Command("oracle-agg").description("Operate the aggregator replicas of one lane.");
 
-program
-  .command("dkg")
-  .description("Hold the dealerless key ceremony among running replicas, or go on with one that broke off.")
-  .requiredOption("--aggregators-file <file>", "the file every replica has as AGGREGATORS_FILE")
-  .requiredOption("--out <file>", "where to write the group key that openLane and rotateKey take")
-  .action(async ({ aggregatorsFile, out }: { aggregatorsFile: string; out: string }) => {
-    const set = loadAggregatorSet(aggregatorsFile);
-    const dispatcherOf = openCommandTls();
-    const key = await runCeremony(
-      set,
-      set.replicas.map((entry) => httpDkgPeer(entry.url, dispatcherOf(entry))),
-    );
-    writeFileSync(out, `${JSON.stringify(key, null, 2)}\n`);
-    process.stdout.write(
-      `The group key of lane ${key.laneId} is in ${out} (transcript ${key.transcriptHash}).\n`,
-    );
-  });
+addKeyCommands(program);
 
 program
   .command("status")

@@ -1,6 +1,7 @@
-import { configFields, loadConfig, tlsFields } from "@tac/kit";
+import { ConfigError, configFields, loadConfig, tlsFields } from "@tac/kit";
 import type { Address } from "viem";
 import { z } from "zod";
+import { readShareSecret, type ShareSecret } from "./keys/ShareSeal.ts";
 
 const addresses = z
   .string()
@@ -24,7 +25,18 @@ const shape = {
     .describe("this replica's id in AGGREGATORS_FILE, from 1"),
   AGGREGATORS_FILE: configFields.filePath.describe("the JSON file that lists the replicas and the threshold"),
   NODE_KEY_FILE: configFields.filePath.describe("the JSON file with this replica's two private JWKs"),
-  KEY_FILE: configFields.filePath.describe("where this replica keeps its share of the group key"),
+  NEXT_AGGREGATORS_FILE: configFields.filePath
+    .describe("the set that a resharing or a rotation may give the key to; may appear later")
+    .optional(),
+  KEY_FILE: configFields.filePath.describe(
+    "where this replica keeps its shares of the group key, with .epoch-N and the like added to the name",
+  ),
+  KEY_PASSPHRASE_FILE: configFields.filePath
+    .describe("a passphrase that seals the key shares; this or KEY_WRAPPING_KEY_FILE is needed")
+    .optional(),
+  KEY_WRAPPING_KEY_FILE: configFields.filePath
+    .describe("32 random bytes, as hex digits, that seal the key shares")
+    .optional(),
   DEPLOYMENT_FILE: configFields.filePath.describe(
     "the JSON file with the contracts' addresses; may appear later",
   ),
@@ -48,6 +60,27 @@ const shape = {
     .describe("how many blocks behind the chain's head the replica acts"),
 };
 
-export const loadReplicaConfig = (env = process.env) => loadConfig(shape, env);
+/** Errors: ConfigError that names each variable at fault. */
+export const loadReplicaConfig = (env: Record<string, string | undefined> = process.env) => {
+  const config = loadConfig(shape, env);
+  const { KEY_PASSPHRASE_FILE: passphrase, KEY_WRAPPING_KEY_FILE: wrappingKey } = config;
+  if ((passphrase === undefined) === (wrappingKey === undefined))
+    throw new ConfigError([
+      {
+        variable: "KEY_PASSPHRASE_FILE",
+        problem: "name either this or KEY_WRAPPING_KEY_FILE: key shares are not kept unsealed",
+      },
+    ]);
+  return config;
+};
+
+/** What seals this replica's key shares. */
+export const shareSecretOf = ({
+  KEY_PASSPHRASE_FILE: passphrase,
+  KEY_WRAPPING_KEY_FILE: wrappingKey,
+}: Pick<ReplicaConfig, "KEY_PASSPHRASE_FILE" | "KEY_WRAPPING_KEY_FILE">): ShareSecret =>
+  wrappingKey === undefined
+    ? readShareSecret("passphrase", passphrase ?? "")
+    : readShareSecret("key-file", wrappingKey);
 
 export type ReplicaConfig = ReturnType<typeof loadReplicaConfig>;

@@ -12,7 +12,7 @@ import type { KeyShare } from "./keys/KeyShare.ts";
 import type { NodeKey } from "./keys/NodeKey.ts";
 import { openPeerDispatcher } from "./peers/openPeerDispatcher.ts";
 import { createPeerPort } from "./peers/PeerPort.ts";
-import type { Context } from "./replica/Context.ts";
+import type { Context, KeyEpochs } from "./replica/Context.ts";
 import type { ReplicaMetrics } from "./replica/ReplicaMetrics.ts";
 import { createCrypto } from "./replica/signatures.ts";
 import { type Cadence, DEFAULT_CADENCE, type Replica, startReplica } from "./replica.ts";
@@ -26,6 +26,7 @@ export type ReplicaOptions = {
   set: AggregatorSet;
   nodeKey: NodeKey;
   key: KeyShare;
+  keys: KeyEpochs;
   deployment: Deployment.Deployment;
   databaseUrl: string;
   tariffSigners: readonly `0x${string}`[];
@@ -74,6 +75,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       replica,
       set,
       key: options.key,
+      keys: options.keys,
       deployment,
       domains,
       chain: options.chain,
@@ -104,6 +106,7 @@ export const createReplica = async (options: ReplicaOptions): Promise<Replica> =
       logger,
       metrics: options.metrics,
     };
+    options.metrics.keyEpoch.set(options.key.keyEpoch);
     const running = await startReplica(context, options.cadence ?? DEFAULT_CADENCE);
     return {
       ...running,

@@ -1,14 +1,18 @@
 import { closeWithGrace, createLogger, createMetrics, openTls, runService } from "@tac/kit";
 import { buildApp } from "./app.ts";
 import { createViemChain } from "./chain/viemChain.ts";
-import { loadReplicaConfig } from "./config.ts";
+import { loadReplicaConfig, shareSecretOf } from "./config.ts";
 import { createReplica, readDeployment } from "./createReplica.ts";
-import { Ceremony } from "./dkg/Ceremony.ts";
+import { openCeremony } from "./dkg/openCeremony.ts";
 import { createGatewayPort, loadGateways } from "./feed/GatewayPort.ts";
 import { openGatewayDispatcher } from "./feed/openGatewayDispatcher.ts";
-import { loadAggregatorSet, replicaOf } from "./keys/AggregatorSet.ts";
-import { readKeyShare } from "./keys/KeyShare.ts";
+import { membershipHash } from "./keys/AggregatorSet.ts";
+import { assertOwnEntry } from "./keys/assertOwnEntry.ts";
+import { KeyRing } from "./keys/KeyRing.ts";
+import { createKeyEpochs } from "./keys/keyEpochs.ts";
 import { loadNodeKey } from "./keys/NodeKey.ts";
+import { fileSetBook } from "./keys/SetBook.ts";
+import { createShareSeal } from "./keys/ShareSeal.ts";
 import { assertSafeUrls } from "./peers/assertSafeUrls.ts";
 import { createRuntime, Waiting } from "./Runtime.ts";
 import { createReplicaMetrics } from "./replica/ReplicaMetrics.ts";
@@ -19,24 +23,20 @@ const main = async (): Promise<void> => {
   const logger = createLogger({ service: "oracle-agg", level: config.LOG_LEVEL }).child({ replica });
   const metrics = createMetrics({ service: "oracle-agg" });
   const replicaMetrics = createReplicaMetrics(metrics);
-  const set = loadAggregatorSet(config.AGGREGATORS_FILE);
+  const book = fileSetBook(config.AGGREGATORS_FILE, config.NEXT_AGGREGATORS_FILE);
   const nodeKey = loadNodeKey(config.NODE_KEY_FILE);
-  const entry = replicaOf(set, replica);
-  if (
-    entry.nodePublicKey !== nodeKey.nodePublicKey ||
-    entry.encryptionPublicKey !== nodeKey.encryptionPublicKey
-  )
-    throw new Error(`NODE_KEY_FILE is not the key that AGGREGATORS_FILE lists for replica ${replica}.`);
+  assertOwnEntry(book.sets(), replica, nodeKey);
   const gatewayEntries = loadGateways(config.GATEWAYS_FILE);
   const tls = openTls(config, { logger, metrics, checksPeers: true });
-  if (tls !== null) assertSafeUrls(set, gatewayEntries);
+  if (tls !== null) for (const set of book.sets()) assertSafeUrls(set, gatewayEntries);
   const openGateway = openGatewayDispatcher(config, { logger, metrics, tls });
-  const readKey = () => readKeyShare(config.KEY_FILE);
+  const seal = createShareSeal(shareSecretOf(config));
+  const ring = new KeyRing(config.KEY_FILE, seal);
 
   const runtime = createRuntime({
     logger,
     start: async () => {
-      const key = readKey();
+      const key = ring.current();
       if (key === null) throw new Waiting("WaitingForKey");
       const deployment = readDeployment(config.DEPLOYMENT_FILE);
       if (deployment === null) throw new Waiting("WaitingForDeployment");
@@ -56,9 +56,11 @@ const main = async (): Promise<void> => {
       const identity = { peer: String(replica), nodeKey: nodeKey.signing };
       return createReplica({
         replica,
-        set,
+        // Addresses may change without a ceremony, so the file's word on them is newer than the key's.
+        set: book.find(membershipHash(key.set)) ?? key.set,
         nodeKey,
         key,
+        keys: createKeyEpochs({ ring, used: key, renew: () => runtime.renew(), logger }),
         deployment,
         databaseUrl: config.DATABASE_URL,
         tariffSigners: config.TARIFF_SIGNERS,
@@ -73,15 +75,20 @@ const main = async (): Promise<void> => {
       });
     },
   });
-  const ceremony = new Ceremony({
-    set,
-    replica,
+  const ceremony = openCeremony({
     nodeKey,
+    book,
+    ring,
+    seal,
     keyFile: config.KEY_FILE,
-    onReady: ({ groupPublicKey, transcriptHash }) =>
-      logger.info({ groupPublicKey, transcriptHash }, "key ceremony finished"),
+    onReady: ({ keyEpoch, groupPublicKey, transcriptHash }) =>
+      logger.info({ keyEpoch, groupPublicKey, transcriptHash }, "key ceremony finished"),
+    onComplaint: ({ ceremonyId, accused, reason }) => {
+      replicaMetrics.complaints.inc({ replica: String(accused) });
+      logger.error({ ceremonyId, accused, reason }, "a dealer broke the rules of a key ceremony");
+    },
   });
-  const app = buildApp({ set, replica, ceremony, runtime, readKey, logger, metrics, tls });
+  const app = buildApp({ book, replica, ceremony, runtime, ring, logger, metrics, tls });
   closeWithGrace({
     logger,
     closers: { http: () => app.close(), replica: () => runtime.stop(), tls: async () => tls?.close() },

@@ -11,7 +11,7 @@ import {
 import type { DkgPeer } from "./runCeremony.ts";
 
 /** Pairing checks in pure JavaScript on a busy machine take seconds, so the deadline is generous. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /** A replica reached over HTTP at its base URL. */
 export const httpDkgPeer = (url: string, dispatcher?: Dispatcher): DkgPeer => {
@@ -24,13 +24,13 @@ export const httpDkgPeer = (url: string, dispatcher?: Dispatcher): DkgPeer => {
     });
   return {
     status: () => call("", dkgStatusSchema),
-    round1: (attempt) => call("/round1", round1Schema, { attempt }),
-    round2: (attempt, round1) => call("/round2", z.array(round2Schema), { attempt, round1 }),
-    round3: (attempt, round1, round2) => call("/round3", confirmationSchema, { attempt, round1, round2 }),
-    possession: (attempt, confirmations) =>
-      call("/possession", partialPossessionSchema, { attempt, confirmations }),
-    finish: async (attempt, confirmations, possessionProof) => {
-      await call("/finish", dkgStatusSchema, { attempt, confirmations, possessionProof });
+    round1: (plan) => call("/round1", round1Schema, { plan }),
+    round2: (plan, round1) => call("/round2", z.array(round2Schema), { plan, round1 }),
+    round3: (plan, round1, round2) => call("/round3", confirmationSchema, { plan, round1, round2 }),
+    possession: (plan, confirmations) =>
+      call("/possession", partialPossessionSchema, { plan, confirmations }),
+    finish: async (plan, confirmations, possessionProof) => {
+      await call("/finish", dkgStatusSchema, { plan, confirmations, possessionProof });
     },
   };
 };

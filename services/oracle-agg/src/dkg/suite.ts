@@ -11,6 +11,3 @@ export const suite = createFROST({
 
 /** The FROST identifier of a replica is its 1-based index, which is also its x-coordinate in `ThresholdBls.combine`. */
 export const identifierOf = (replica: number): string => suite.Identifier.fromNumber(replica);
-
-/** Inverse of `identifierOf`. */
-export const replicaOfIdentifier = (identifier: string): number => Number(BigInt(`0x${identifier}`));

@@ -1,8 +1,10 @@
+import type { KeyObject } from "node:crypto";
 import type { App } from "@tac/kit";
 import { certificateNames, parseBody, requireCertificate } from "@tac/kit";
 import { Errors, PeerAuth } from "@tac/protocol";
 import type { FastifyRequest } from "fastify";
 import { type AggregatorSet, replicaOf } from "../keys/AggregatorSet.ts";
+import type { SetBook } from "../keys/SetBook.ts";
 import { messageSchema } from "../protocol/Message.ts";
 import type { Runtime } from "../Runtime.ts";
 import { runningReplica } from "./runningReplica.ts";
@@ -15,14 +17,20 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
  */
 export const addPeerRoutes = (
   app: App,
-  set: AggregatorSet,
   runtime: Runtime,
+  book: SetBook,
   { demandsCertificate }: { demandsCertificate: boolean },
 ): void => {
-  const keys = new Map(
-    set.replicas.map(({ id, nodePublicKey }) => [String(id), PeerAuth.enrol(nodePublicKey)]),
-  );
+  const enrolled = new WeakMap<AggregatorSet, Map<string, KeyObject>>();
+  const keysOf = (set: AggregatorSet): Map<string, KeyObject> => {
+    const keys =
+      enrolled.get(set) ??
+      new Map(set.replicas.map(({ id, nodePublicKey }) => [String(id), PeerAuth.enrol(nodePublicKey)]));
+    enrolled.set(set, keys);
+    return keys;
+  };
   const authenticate = (request: FastifyRequest): { peer: number; body: unknown } => {
+    const set = presentSet(runtime, book);
     const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const peer = PeerAuth.verify({
       method: request.method,
@@ -30,7 +38,7 @@ export const addPeerRoutes = (
       body: raw,
       headers: request.headers,
       nowMs: Date.now(),
-      publicKeyOf: (name) => keys.get(name),
+      publicKeyOf: (name) => keysOf(set).get(name),
     });
     if (demandsCertificate) {
       const { nodePublicKey } = replicaOf(set, Number(peer));
@@ -54,6 +62,18 @@ export const addPeerRoutes = (
       return reply.code(202).send({ taken: true });
     });
   });
+};
+
+/** The set whose key the replica runs with; before it runs, the first its operator named. */
+const presentSet = (runtime: Runtime, book: SetBook): AggregatorSet => {
+  try {
+    return runtime.replica().context.set;
+  } catch (error) {
+    // A replica that does not run yet refuses strangers before it says so.
+    const [set] = book.sets();
+    if (set === undefined) throw error;
+    return set;
+  }
 };
 
 const parseJson = (raw: Buffer): unknown => {

@@ -2,11 +2,10 @@ import type { App } from "@tac/kit";
 import { parseParams } from "@tac/kit";
 import { Errors, type Line, Wire } from "@tac/protocol";
 import { z } from "zod";
-import type { AggregatorSet } from "../keys/AggregatorSet.ts";
-import type { KeyShare } from "../keys/KeyShare.ts";
+import { isKeyOf, type KeyRing } from "../keys/KeyRing.ts";
+import type { SetBook } from "../keys/SetBook.ts";
 import { batchParams } from "../peers/PeerPort.ts";
 import { type Runtime, Waiting } from "../Runtime.ts";
-import { keyHashOf } from "../replica/Context.ts";
 import type { Replica } from "../replica.ts";
 import type { BatchStore } from "../store/BatchStore.ts";
 import { batchBodyToJson, signedReceiptToJson } from "../store/content.ts";
@@ -16,16 +15,17 @@ import { ReceiptProofs } from "./ReceiptProofs.ts";
 import { runningReplica } from "./runningReplica.ts";
 
 const MAX_REJECTIONS = 1_000;
+const MAX_NAMED = 10;
 
 export type PublicRoutesOptions = {
   runtime: Runtime;
-  set: AggregatorSet;
+  book: SetBook;
   replica: number;
-  readKey: () => KeyShare | null;
+  ring: KeyRing;
 };
 
 /** What anyone may read: batches, receipts with their proofs, rejections, the group's public key. */
-export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: PublicRoutesOptions): void => {
+export const addPublicRoutes = (app: App, { runtime, book, replica, ring }: PublicRoutesOptions): void => {
   const running = (): Replica => runningReplica(runtime);
   let proofs: { store: BatchStore; found: ReceiptProofs } | null = null;
   const proofsOf = (store: BatchStore): ReceiptProofs => {
@@ -35,14 +35,12 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
 
   app.get("/v1/batches/:batchNumber", async (request) => {
     const { batchNumber } = parseParams(batchParams, request.params);
-    const { lane } = parseParams(
-      z.object({ lane: z.coerce.number().int().default(set.laneId) }),
-      request.query,
-    );
-    const body = lane === set.laneId ? await running().context.batches.batch(batchNumber) : null;
+    const { lane } = parseParams(z.object({ lane: z.coerce.number().int().optional() }), request.query);
+    const { laneId } = running().context.set;
+    const body = (lane ?? laneId) === laneId ? await running().context.batches.batch(batchNumber) : null;
     if (body === null)
       throw Errors.fromCode("not_settled", {
-        detail: `Batch ${batchNumber} of lane ${lane} is not committed here.`,
+        detail: `Batch ${batchNumber} of lane ${lane ?? laneId} is not committed here.`,
       });
     const outcomes = await running().context.batches.outcomes(batchNumber);
     return {
@@ -97,27 +95,40 @@ export const addPublicRoutes = (app: App, { runtime, set, replica, readKey }: Pu
   });
 
   app.get("/v1/key", async () => {
-    const key = readKey();
+    const key = ring.current();
     if (key === null)
       throw Errors.fromCode("store_unavailable", { detail: "The key ceremony has not been held yet." });
-    const { groupPublicKey, possessionProof, publicShares, threshold, transcriptHash } = key;
-    const keyEpoch = await epochOf(runtime, key);
-    return { groupPublicKey, possessionProof, publicShares, threshold, keyEpoch, transcriptHash };
+    const { groupPublicKey, possessionProof, publicShares, threshold, transcriptHash, set } = key;
+    const { lane } = ring;
+    return {
+      groupPublicKey,
+      possessionProof,
+      publicShares,
+      threshold,
+      /** Null while the lane on chain does not use this key. */
+      keyEpoch: lane !== null && isKeyOf(key, lane) ? key.keyEpoch : null,
+      transcriptHash,
+      replicas: set.replicas.map(({ id, url, nodePublicKey }) => ({ id, url, nodePublicKey })),
+    };
   });
 
   app.get("/v1/status", async () => {
-    const key = readKey();
-    const shared = { replica, laneId: set.laneId, threshold: set.threshold, replicas: set.replicas.length };
+    const key = ring.current();
+    const set = key?.set ?? book.sets()[0];
+    const shared = {
+      replica,
+      laneId: set?.laneId ?? null,
+      threshold: set?.threshold ?? null,
+      replicas: set?.replicas.length ?? null,
+      hasKey: key !== null,
+      laneEpoch: ring.lane?.keyEpoch ?? null,
+      keyEpochs: ring.keys.map(({ keyEpoch }) => keyEpoch),
+    };
     try {
-      return {
-        ...shared,
-        hasKey: key !== null,
-        state: "running",
-        ...(await describeReplica(runtime.replica())),
-      };
+      return { ...shared, state: "running", ...(await describeReplica(runtime.replica())) };
     } catch (error) {
       if (!(error instanceof Waiting)) throw error;
-      return { ...shared, hasKey: key !== null, state: error.name };
+      return { ...shared, state: error.name };
     }
   });
 };
@@ -130,27 +141,15 @@ const outcomeToJson = ({ paidNano, feeNano, releasedNano, receiptCount, status }
   status,
 });
 
-/** The epoch in which the lane's key is ours; null while it is not on chain. */
-const epochOf = async (runtime: Runtime, key: KeyShare): Promise<number | null> => {
-  try {
-    const { context, follower } = runtime.replica();
-    const block = follower.followed ?? (await follower.follow());
-    const lane = await context.chain.laneOf(context.set.laneId, block);
-    return lane.keyHash === keyHashOf(key) ? lane.keyEpoch : null;
-  } catch (error) {
-    if (error instanceof Waiting) return null;
-    throw error;
-  }
-};
-
 const describeReplica = async ({ context, follower }: Replica) => {
-  const { feeds, batches, deliveries, nowMs } = context;
-  const [states, applied, oldest, events, undelivered] = await Promise.all([
+  const { feeds, batches, deliveries, votes, nowMs } = context;
+  const [states, applied, oldest, events, undelivered, misdeeds] = await Promise.all([
     feeds.feeds(),
     batches.lastApplied(),
     feeds.oldestPendingMs(),
     feeds.pendingCount(),
     deliveries.pendingCount(),
+    votes.misdeeds(MAX_NAMED),
   ]);
   return {
     followedBlock: follower.followed?.toString() ?? null,
@@ -158,6 +157,13 @@ const describeReplica = async ({ context, follower }: Replica) => {
     receiptLagMs: oldest === null ? 0 : Number(nowMs() - oldest),
     pendingEvents: events,
     pendingDeliveries: undelivered,
+    /** Who broke the protocol, newest first; the evidence is in /v1/misdeeds. */
+    misbehaved: misdeeds.map(({ replica, guilt, batchNumber, times }) => ({
+      replica,
+      guilt,
+      batchNumber: batchNumber.toString(),
+      times,
+    })),
     feeds: states.map(({ pulled, committed, headSeq, stoppedReason }) => ({
       gateway: pulled.gateway,
       pulledSeq: pulled.seq.toString(),

@@ -1,4 +1,5 @@
 import { BatchHeader, Line, MerkleTree, Sources, ThresholdBls, UsageReceipt } from "@tac/protocol";
+import type { PublicKeyOfEpoch } from "../keys/KeyShare.ts";
 import { soundPartials, withShares } from "../keys/partials.ts";
 import type { Application } from "../store/BatchStore.ts";
 import type { Committed } from "../store/batchRows.ts";
@@ -38,6 +39,7 @@ export class Committer {
       await batches.apply(next, application, nowMs() + rank * DELIVERY_STAGGER_MS);
       await votes.prune(batchNumber);
       metrics.batches.inc();
+      this.#context.keys.onCommitted(next.header.keyEpoch);
       logger.info(
         { batchNumber, batchHash: next.batchHash, receiptCount, transactionHash: next.transactionHash },
         "batch committed",
@@ -67,15 +69,22 @@ export class Committer {
     }
   }
 
+  /** The key the batch was signed with, which is not the present one when the set changed in between. */
+  #keyOf(keyEpoch: number): PublicKeyOfEpoch | null {
+    const { key, keys } = this.#context;
+    return key.keyEpoch === keyEpoch ? key : keys.publicOf(keyEpoch);
+  }
+
   /** The group's signature, if this replica had a part in it or was told, with who signed. */
   async #signed({
     header,
     batchHash,
   }: Committed): Promise<Pick<Application, "signature" | "partials"> | null> {
-    const { votes, key } = this.#context;
+    const { votes } = this.#context;
+    const key = this.#keyOf(header.keyEpoch);
     const records = await votes.records(header.batchNumber);
     const signed = records.find((record) => record.signed?.batchHash === batchHash)?.signed;
-    if (signed === undefined || signed === null) return null;
+    if (signed === undefined || signed === null || key === null) return null;
     return {
       signature: signed.signature,
       partials: soundPartials(withShares(signed.partials, key), batchHash, key),
@@ -95,8 +104,9 @@ export class Committer {
   }
 
   #checked(body: BatchBody, committed: Committed): Application {
-    const { key, domains } = this.#context;
+    const { domains } = this.#context;
     const { header } = committed;
+    const key = this.#keyOf(header.keyEpoch);
     const leaves = body.receipts.map(({ receipt }) => UsageReceipt.leaf(receipt));
     const root = leaves.length === 0 ? header.receiptsRoot : MerkleTree.root(leaves);
     const isSame =
@@ -113,7 +123,9 @@ export class Committer {
     if (forged !== undefined)
       throw new Error(`receipt ${forged.receipt.receiptId} is not signed by its gateway`);
     const isSigned =
-      body.signature !== null && ThresholdBls.verify(committed.batchHash, body.signature, key.groupPublicKey);
+      key !== null &&
+      body.signature !== null &&
+      ThresholdBls.verify(committed.batchHash, body.signature, key.groupPublicKey);
     return {
       sources: body.sources,
       content: { lines: body.lines, receipts: body.receipts, refused: [] },

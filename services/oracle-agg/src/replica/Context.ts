@@ -1,11 +1,11 @@
 import type { Logger } from "@tac/kit";
 import type { Deployment } from "@tac/protocol";
-import { type Hex, keccak256 } from "viem";
 import type { ChainPort, Lane } from "../chain/ChainPort.ts";
 import type { FeedPuller } from "../feed/FeedPuller.ts";
 import type { GatewayPort } from "../feed/GatewayPort.ts";
 import type { AggregatorSet } from "../keys/AggregatorSet.ts";
-import type { KeyShare } from "../keys/KeyShare.ts";
+import { isKeyOf } from "../keys/KeyRing.ts";
+import type { KeyShare, PublicKeyOfEpoch } from "../keys/KeyShare.ts";
 import type { PeerPort } from "../peers/PeerPort.ts";
 import type { Crypto } from "../protocol/Crypto.ts";
 import type { BatchStore } from "../store/BatchStore.ts";
@@ -19,6 +19,7 @@ export type Context = {
   replica: number;
   set: AggregatorSet;
   key: KeyShare;
+  keys: KeyEpochs;
   deployment: Deployment.Deployment;
   domains: Deployment.Domains;
   chain: ChainPort;
@@ -38,10 +39,17 @@ export type Context = {
   metrics: ReplicaMetrics;
 };
 
+/** How a replica learns which keys there are, and tells what it learnt of them. */
+export type KeyEpochs = {
+  /** The public part of the key of any epoch, as far as this replica knows it. */
+  publicOf(keyEpoch: number): PublicKeyOfEpoch | null;
+  /** The chain said which key the lane has now. */
+  onLane(lane: Lane): void;
+  /** A batch of this key epoch was committed, so its holders have signed. */
+  onCommitted(keyEpoch: number): void;
+};
+
 export const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The hash by which the chain knows the group's public key. */
-export const keyHashOf = (key: KeyShare): Hex => keccak256(key.groupPublicKey);
-
-/** The lane waits for a key this replica does not have a share of. */
-export const holdsLaneKey = ({ key }: Context, lane: Lane): boolean => lane.keyHash === keyHashOf(key);
+/** Whether the lane waits for a batch signed with the shares this replica runs with. */
+export const holdsLaneKey = ({ key }: Pick<Context, "key">, lane: Lane): boolean => isKeyOf(key, lane);

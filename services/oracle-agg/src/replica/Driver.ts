@@ -92,6 +92,7 @@ export class Driver {
       throw error;
     });
     const lane = await chain.laneOf(set.laneId, followed);
+    this.#context.keys.onLane(lane);
     const isOurs = holdsLaneKey(this.#context, lane);
     if (isOurs) await this.#takeBackVoid(lane);
     if (!isOurs || !(await this.#isCaughtUp(lane))) return this.take({ kind: "no-position" });

@@ -31,6 +31,10 @@ export const createReplicaMetrics = (metrics: Metrics) => ({
     "replica",
     "guilt",
   ]),
+  complaints: metrics.counter("ceremony_complaints_total", "Dealers this replica caught in a key ceremony", [
+    "replica",
+  ]),
+  keyEpoch: metrics.gauge("key_epoch", "The key epoch of the shares this replica runs with"),
   divergences: metrics.counter(
     "batch_divergences_total",
     "Committed batches this replica would have built otherwise",

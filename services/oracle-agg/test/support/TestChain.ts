@@ -21,7 +21,7 @@ export class TestChain {
   readonly locks = new Map<Hex, LockFact>();
   readonly gateways = new Map<Address, { enrolledAt: bigint; removedAt: bigint }>();
   readonly revocations = new Map<Hex, bigint>();
-  readonly publicKey: Hex;
+  publicKey: Hex;
   block = 1n;
   duplicates = 0;
   isDown = false;
@@ -107,8 +107,9 @@ export class TestChain {
     this.#mine();
   }
 
-  /** The lane goes on in the next key epoch, as after a rotation to the same key. */
-  nextEpoch(): void {
+  /** The lane goes on in the next key epoch, with the same group key or another one. */
+  nextEpoch(groupPublicKey: Hex = this.publicKey): void {
+    this.publicKey = groupPublicKey;
     this.#lane = { ...this.#lane, keyEpoch: this.#lane.keyEpoch + 1 };
     this.#mine();
   }

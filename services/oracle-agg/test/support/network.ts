@@ -7,12 +7,16 @@ import { freePort, startTestDatabase } from "@tac/kit/testing";
 import { Tariff } from "@tac/protocol";
 import { buildApp } from "../../src/app.ts";
 import { createReplica } from "../../src/createReplica.ts";
-import { Ceremony } from "../../src/dkg/Ceremony.ts";
 import { httpDkgPeer } from "../../src/dkg/httpPeer.ts";
-import { runCeremony } from "../../src/dkg/runCeremony.ts";
-import type { AggregatorSet } from "../../src/keys/AggregatorSet.ts";
-import { type KeyShare, readKeyShare } from "../../src/keys/KeyShare.ts";
+import { openCeremony } from "../../src/dkg/openCeremony.ts";
+import { type CeremonyGoal, type GroupKey, runCeremony } from "../../src/dkg/runCeremony.ts";
+import { type AggregatorSet, membershipHash } from "../../src/keys/AggregatorSet.ts";
+import { KeyRing } from "../../src/keys/KeyRing.ts";
+import type { KeyShare } from "../../src/keys/KeyShare.ts";
+import { createKeyEpochs } from "../../src/keys/keyEpochs.ts";
 import { generateNodeKey, type NodeKey } from "../../src/keys/NodeKey.ts";
+import { bookOf } from "../../src/keys/SetBook.ts";
+import { createShareSeal } from "../../src/keys/ShareSeal.ts";
 import { createRuntime, type Runtime, Waiting } from "../../src/Runtime.ts";
 import { createReplicaMetrics, type ReplicaMetrics } from "../../src/replica/ReplicaMetrics.ts";
 import type { Replica } from "../../src/replica.ts";
@@ -20,10 +24,12 @@ import { TestChain } from "./TestChain.ts";
 import { TestGateway } from "./TestGateway.ts";
 import { deployment, tariffSigner, tariffs } from "./World.ts";
 
-type Node = { app: App; runtime: Runtime; metrics: ReplicaMetrics };
+type Node = { app: App; runtime: Runtime; metrics: ReplicaMetrics; ring: KeyRing };
 
 export type Network = {
   set: AggregatorSet;
+  /** Approved by every operator, like NEXT_AGGREGATORS_FILE. */
+  next: AggregatorSet | null;
   chain: TestChain;
   gateway: TestGateway;
   /** Starts a replica that is not running, on the store it had. */
@@ -31,11 +37,18 @@ export type Network = {
   /** Ends a replica: its loops, its HTTP interface, its connections. */
   kill(id: number): Promise<void>;
   replica(id: number): Replica;
+  /** False while a replica is down, or starts again with another key. */
+  isRunning(id: number): boolean;
   metrics(id: number): ReplicaMetrics;
+  ring(id: number): KeyRing;
+  keyFile(id: number): string;
+  /** The present set with one more node, which has an address but does not run. */
+  withNewcomer(threshold: number): Promise<AggregatorSet>;
+  ceremony(goal: CeremonyGoal): Promise<GroupKey>;
   url(id: number): string;
   nodeKey(id: number): NodeKey;
-  /** Makes a replica use another share from its next start on. */
-  corruptShare(id: number, share: KeyShare["share"]): void;
+  /** Makes a replica use another share from its next start on; null gives it its own again. */
+  corruptShare(id: number, share: KeyShare["share"] | null): void;
   stop(): Promise<void>;
 };
 
@@ -67,7 +80,10 @@ export const startNetwork = async ({
       encryptionPublicKey,
     })),
   };
-  const keyFile = (id: number): string => join(folder, `share-${id}.json`);
+  const keyFile = (id: number): string => join(folder, `share-${id}`);
+  const seal = createShareSeal({ kind: "key-file", text: "5e".repeat(32) });
+  let next: AggregatorSet | null = null;
+  const book = bookOf(() => (next === null ? [set] : [set, next]));
   const shares = new Map<number, KeyShare["share"]>();
   const nodes = new Map<number, Node>();
   const gateway = new TestGateway();
@@ -84,19 +100,20 @@ export const startNetwork = async ({
     const metrics = createMetrics({ service: "oracle-agg", processMetrics: false });
     const replicaMetrics = createReplicaMetrics(metrics);
     const databaseUrl = await database.createDatabase(`aggregator_${id}`);
-    const readKey = (): KeyShare | null => readKeyShare(keyFile(id));
+    const ring = new KeyRing(keyFile(id), seal);
     const runtime = createRuntime({
       logger,
       pollMs: 50,
       start: async () => {
-        const key = readKey();
+        const key = ring.current();
         if (key === null) throw new Waiting("WaitingForKey");
         if (chain === null) throw new Waiting("WaitingForDeployment");
         return createReplica({
           replica: id,
-          set,
+          set: book.find(membershipHash(key.set)) ?? key.set,
           nodeKey,
           key: { ...key, share: shares.get(id) ?? key.share },
+          keys: createKeyEpochs({ ring, used: key, renew: () => runtime.renew(), logger }),
           deployment,
           databaseUrl,
           tariffSigners: [tariffSigner.address],
@@ -116,10 +133,10 @@ export const startNetwork = async ({
         });
       },
     });
-    const ceremony = new Ceremony({ set, replica: id, nodeKey, keyFile: keyFile(id), onReady: () => {} });
-    const app = buildApp({ set, replica: id, ceremony, runtime, readKey, logger, metrics });
+    const ceremony = openCeremony({ nodeKey, book, ring, seal, keyFile: keyFile(id), onReady: () => {} });
+    const app = buildApp({ book, replica: id, ceremony, runtime, ring, logger, metrics });
     await app.listen({ host: "127.0.0.1", port });
-    nodes.set(id, { app, runtime, metrics: replicaMetrics });
+    nodes.set(id, { app, runtime, metrics: replicaMetrics, ring });
     if (chain !== null) await until(`replica ${id} runs`, () => isRunning(runtime));
   };
 
@@ -139,12 +156,12 @@ export const startNetwork = async ({
     rmSync(folder, { recursive: true, force: true });
   };
 
+  const ceremony = (goal: CeremonyGoal): Promise<GroupKey> =>
+    runCeremony(goal, ({ url }) => httpDkgPeer(url));
+
   try {
     for (const { id } of set.replicas) await start(id);
-    const key = await runCeremony(
-      set,
-      set.replicas.map(({ url }) => httpDkgPeer(url)),
-    );
+    const key = await ceremony({ set, keyEpoch: 1, from: null });
     chain = new TestChain(key.groupPublicKey);
     chain.enrol(gateway.account.address);
   } catch (error) {
@@ -153,19 +170,42 @@ export const startNetwork = async ({
   }
   const network: Network = {
     set,
+    get next() {
+      return next;
+    },
+    set next(announced) {
+      next = announced;
+    },
     chain,
     gateway,
     start,
     kill,
     replica: (id) => nodeOf(id).runtime.replica(),
+    isRunning: (id) => nodes.has(id) && isRunning(nodeOf(id).runtime),
     metrics: (id) => nodeOf(id).metrics,
+    ring: (id) => nodeOf(id).ring,
+    keyFile,
+    withNewcomer: async (threshold) => {
+      const newcomer = generateNodeKey();
+      const port = await freePort();
+      nodeKeys.push(newcomer);
+      ports.push(port);
+      const { nodePublicKey, encryptionPublicKey } = newcomer;
+      const id = nodeKeys.length;
+      const entry = { id, url: `http://127.0.0.1:${port}`, nodePublicKey, encryptionPublicKey };
+      return { ...set, threshold, replicas: [...set.replicas, entry] };
+    },
+    ceremony,
     nodeKey: (id) => {
       const nodeKey = nodeKeys[id - 1];
       if (nodeKey === undefined) throw new Error(`no replica ${id}`);
       return nodeKey;
     },
     url: (id) => `http://127.0.0.1:${ports[id - 1]}`,
-    corruptShare: (id, share) => shares.set(id, share),
+    corruptShare: (id, share) => {
+      if (share === null) shares.delete(id);
+      else shares.set(id, share);
+    },
     stop,
   };
   await until("all replicas run", () => [1, 2, 3, 4].every((id) => isRunning(nodeOf(id).runtime)));

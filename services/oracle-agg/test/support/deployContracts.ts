@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { foundryBinary } from "@tac/contracts/foundryBinary";
+import { Deployment, Wire } from "@tac/protocol";
+import type { Address, Hex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import type { GroupKey } from "../../src/dkg/runCeremony.ts";
+
+const root = join(import.meta.dirname, "..", "..", "..", "..");
+
+/** Deploys all contracts with the script that deploys to Base; the deployer proposes to the governor too. */
+export const deployContracts = async (
+  rpcUrl: string,
+  deployerKey: Hex,
+  { groupPublicKey, possessionProof }: GroupKey,
+): Promise<Deployment.Deployment> => {
+  const folder = mkdtempSync(join(tmpdir(), "tac-deploy-"));
+  const addressesFile = join(folder, "addresses.json");
+  const deployer: Address = privateKeyToAccount(deployerKey).address;
+  const { PATH = "", HOME = "" } = process.env;
+  try {
+    await promisify(execFile)(
+      foundryBinary("forge"),
+      ["script", "contracts/script/Deploy.s.sol", "--rpc-url", rpcUrl, "--broadcast", "--skip", "test"],
+      {
+        cwd: root,
+        maxBuffer: 64 * 1024 * 1024,
+        env: {
+          PATH,
+          HOME,
+          PRIVATE_KEY: deployerKey,
+          GOVERNOR_PROPOSER: deployer,
+          GUARDIAN: deployer,
+          FEE_RECIPIENT: deployer,
+          AGGREGATOR_PUBLIC_KEY: groupPublicKey,
+          AGGREGATOR_POSSESSION_PROOF: possessionProof,
+          ADDRESSES_FILE: addressesFile,
+          FOUNDRY_BROADCAST: join(folder, "broadcast"),
+        },
+      },
+    );
+    return Wire.parse(Deployment.schema, JSON.parse(readFileSync(addressesFile, "utf8")));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
