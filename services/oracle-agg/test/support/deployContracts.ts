@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { foundryBinary } from "@tac/contracts/foundryBinary";
@@ -17,7 +16,10 @@ export const deployContracts = async (
   deployerKey: Hex,
   { groupPublicKey, possessionProof }: GroupKey,
 ): Promise<Deployment.Deployment> => {
-  const folder = mkdtempSync(join(tmpdir(), "tac-deploy-"));
+  // forge may write below this folder only.
+  const local = join(root, ".local");
+  mkdirSync(local, { recursive: true });
+  const folder = mkdtempSync(join(local, "test-deploy-"));
   const addressesFile = join(folder, "addresses.json");
   const deployer: Address = privateKeyToAccount(deployerKey).address;
   const { PATH = "", HOME = "" } = process.env;
