@@ -20,7 +20,7 @@ export type { RetryOptions } from "./call/retryPolicy.ts";
 export { type Client, type ClientOptions, createClient } from "./createClient.ts";
 export { type ExportedJob, type ExportOptions, withHolderKey } from "./job/exportJob.ts";
 export { type Holder, importHolder } from "./job/HolderKeyring.ts";
-export type { Job, LockReference, QuotedJob } from "./job/Job.ts";
+export type { Job, JobOwner, LockReference, QuotedJob } from "./job/Job.ts";
 export { type CallResult, embeddingsOf, textOf } from "./run/CallResult.ts";
 export type { RunEvent } from "./run/RunEvent.ts";
 export type { StepInput, StepInputs, StepResults } from "./run/StepInput.ts";

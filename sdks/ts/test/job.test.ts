@@ -53,6 +53,15 @@ describe("lock", () => {
     await expect(client.lock(quoted, 0n)).rejects.toMatchObject({ param: "maxSpendNano" });
   });
 
+  it("names the team and the user whose budgets the job counts against", async () => {
+    const { client, gateway } = world;
+    const quoted = await client.quote(testPlan);
+    const owned = await client.lock(quoted, undefined, { owner: { team: "research", user: "ada" } });
+    expect(gateway.jobs.all.get(owned.jobId)?.owner).toEqual({ team: "research", user: "ada" });
+    const unowned = await client.lock(quoted);
+    expect(gateway.jobs.all.get(unowned.jobId)?.owner).toEqual({});
+  });
+
   it("takes a fresh salt each time, so that one quote can back two jobs", async () => {
     const { client } = world;
     const quoted = await client.quote(testPlan);

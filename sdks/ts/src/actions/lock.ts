@@ -3,7 +3,7 @@ import { Capability, Constants, HolderKey, ProtocolError, Wire } from "@tac/prot
 import type { Hex } from "viem";
 import type { ClientCore } from "../ClientCore.ts";
 import type { Holder } from "../job/HolderKeyring.ts";
-import type { Job, QuotedJob } from "../job/Job.ts";
+import type { Job, JobOwner, QuotedJob } from "../job/Job.ts";
 
 export type LockOptions = {
   /** Key that may spend the job's credit; the client's own unless given. */
@@ -12,6 +12,11 @@ export type LockOptions = {
   countersigned?: boolean;
   /** How long the capability is good for, in seconds; one hour unless given. */
   lifetimeSeconds?: number;
+  /**
+   * The team and the user of the tenant whose budgets the job counts against, besides the tenant's own. They are fixed by
+   * the lock; names are lower case: letters, digits, `_ . @ -`, at most 64.
+   */
+  owner?: JobOwner;
   /**
    * Called with the signed job before it is sent. A caller that stores it here can close the job, and so get
    * its credit back, even if the process ends before the gateway has answered.
@@ -41,7 +46,7 @@ export async function lock(
     });
   }
   await options.onSigned?.(signed);
-  return { ...signed, lock: await core.sessions.lock(signed, options.signal) };
+  return { ...signed, lock: await core.sessions.lock(signed, options) };
 }
 
 async function signCapability(

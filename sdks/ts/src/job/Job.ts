@@ -9,6 +9,9 @@ export type QuotedJob = {
   signedQuote: Quote.SignedQuote;
 };
 
+/** Who within the tenant a job is for; its spending counts against their budgets too. */
+export type JobOwner = { team?: string; user?: string };
+
 /** Where the credit of a job was locked. */
 export type LockReference = { transactionHash: Hex; blockNumber: bigint };
 

@@ -4,15 +4,18 @@ import { z } from "zod";
 import { callJson, integer } from "../call/callJson.ts";
 import type { GatewayCaller, Prover } from "../call/createGatewayCaller.ts";
 import type { HolderKeyring } from "./HolderKeyring.ts";
-import type { Job, LockReference } from "./Job.ts";
+import type { Job, JobOwner, LockReference } from "./Job.ts";
+
+type LockTerms = { owner?: JobOwner; signal?: AbortSignal };
 
 /** The Usage-Auth tokens of this process, and what it knows of each job's spending. */
 export type JobSessions = {
   /**
    * Asks the gateway for the lock and a token. Idempotent: a job already locked only gets a fresh token. Throws
    * `job_closed`, `capability_revoked` or `capability_expired` for a job that can only be looked at any more.
+   * `owner` counts when the lock is made; a repetition may leave it out, but not name another one.
    */
-  lock(job: Job, signal?: AbortSignal): Promise<LockReference>;
+  lock(job: Job, terms?: LockTerms): Promise<LockReference>;
   /** Proves calls of the job; renews the token in time, or when the gateway refused it. */
   prover(job: Job, maxCostNano?: bigint): Prover;
   /** What the job can still spend, as far as this process knows; never less than the truth. */
@@ -48,7 +51,7 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
   const sessions = new Map<Hex, Session>();
   const renewals = new Map<Hex, Promise<Session>>();
 
-  async function requestLock(job: Job, signal?: AbortSignal) {
+  async function requestLock(job: Job, { owner, signal }: LockTerms = {}) {
     const { privateKey } = keyring.find(job.capability.holder);
     const answer = await callJson(
       callGateway,
@@ -60,6 +63,7 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
           capability: Capability.toJson(job.capability),
           capabilitySignature: job.capabilitySignature,
           jwk: job.jwk,
+          ...(owner === undefined ? {} : { owner }),
         },
         prover: { privateKey },
         signal,
@@ -94,8 +98,8 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
   }
 
   return {
-    async lock(job, signal) {
-      const { lock, endedBy } = await requestLock(job, signal);
+    async lock(job, terms) {
+      const { lock, endedBy } = await requestLock(job, terms);
       if (endedBy) throw new ProtocolError(endedBy);
       return lock;
     },

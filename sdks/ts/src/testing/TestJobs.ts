@@ -32,6 +32,8 @@ export type TestJob = {
   capabilityHash: Hex;
   jwk: HolderKey.Jwk;
   signedQuote: Quote.SignedQuote;
+  /** As the first lock named them. */
+  owner: { team?: string; user?: string };
   status: "open" | "closed" | "settled";
   spentNano: bigint;
   receipts: TestReceipt[];
@@ -59,6 +61,7 @@ const lockBody = z.strictObject({
   capability: Capability.schema,
   capabilitySignature: Wire.accountSignature,
   jwk: HolderKey.schema,
+  owner: z.strictObject({ team: z.string().exactOptional(), user: z.string().exactOptional() }).default({}),
 });
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
@@ -86,7 +89,7 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
       return Quote.signedToJson(signQuote(tenant, plan, priceOf));
     },
     lock(body) {
-      const { signedQuote, capability, capabilitySignature, jwk } = Wire.parse(lockBody, body);
+      const { signedQuote, capability, capabilitySignature, jwk, owner } = Wire.parse(lockBody, body);
       if (!Capability.verifySignature(capability, capabilitySignature, testDomains.capability)) {
         throw new ProtocolError("invalid_capability");
       }
@@ -99,6 +102,7 @@ export function createTestJobs(tariffs: Tariff.Tariff[]): TestJobs {
         capabilityHash: Capability.hash(capability, testDomains.capability),
         jwk,
         signedQuote,
+        owner,
         status: "open",
         spentNano: 0n,
         receipts: [],
