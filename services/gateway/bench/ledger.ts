@@ -13,6 +13,7 @@ import { ensureHead } from "../src/feed/feedStore.ts";
 import { auditJob } from "../src/ledger/auditJob.ts";
 import { bytesOf, hexOf } from "../src/ledger/bytes.ts";
 import { HoldBatcher } from "../src/ledger/HoldBatcher.ts";
+import { newCallId } from "../src/ledger/newCallId.ts";
 
 type Scenario = { name: string; jobs: number; clients: number };
 type Ledger = { holds: HoldBatcher; feed: FeedWriter };
@@ -56,7 +57,10 @@ async function measure(store: Pool, { name, jobs, clients }: Scenario): Promise<
      SELECT id, decode(repeat('01', 20), 'hex'), id, 0, $2, $3 FROM unnest($1::bytea[]) id`,
     [jobIds.map(bytesOf), Date.now() + 3_600_000, 10n ** 15n],
   );
-  const ledger = { holds: new HoldBatcher(store), feed: new FeedWriter(store, gateway) };
+  const ledger = {
+    holds: new HoldBatcher(store, { owner: "bench", proofMemoryMs: 120_000 }),
+    feed: new FeedWriter(store, gateway),
+  };
   const beginsAt = performance.now() + WARM_UP_MS;
   const endsAt = beginsAt + seconds * 1000;
   const latencies: number[] = [];
@@ -97,13 +101,12 @@ async function storeCpuSeconds(store: Pool): Promise<number> {
 }
 
 async function pair({ holds, feed }: Ledger, jobId: Hex): Promise<void> {
-  const callId = hex32();
+  const callId = newCallId();
   const proofHash = hex32();
   const held = await holds.hold({
     callId,
     receiptId: proofHash,
     jobId,
-    owner: "bench",
     kind: "chat",
     model: "chat-1",
     providerId: 1,
@@ -112,11 +115,8 @@ async function pair({ holds, feed }: Ledger, jobId: Hex): Promise<void> {
     floorNano: HOLD_NANO,
     requestHash: proofHash,
     proofHash,
-    proof,
-    usageAuth,
     idempotencyKey: null,
     jtiHash: proofHash,
-    proofExpiresAtMs: Date.now() + 120_000,
   });
   if (held.outcome !== "held") throw new Error(`The hold was refused: ${held.outcome}`);
   const receipt: UsageReceipt.UsageReceipt = {

@@ -4,7 +4,7 @@ import type { App, Broadcast, Logger, Metrics, Pool, TlsSource } from "@tac/kit"
 import { Deployment, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { buildApp } from "./app.ts";
-import { Authenticator } from "./auth/Authenticator.ts";
+import { Authenticator, PROOF_MEMORY_MS } from "./auth/Authenticator.ts";
 import { NonceIssuer } from "./auth/NonceIssuer.ts";
 import { CallService, type CallSettings } from "./call/CallService.ts";
 import { Replica } from "./call/Replica.ts";
@@ -138,10 +138,9 @@ export async function createGateway(
   const assertRevocationsFresh = () => revocationFeed.assertFresh();
   const calls = new CallService({
     ...chargeDeps,
-    holds: new HoldBatcher(pool),
+    holds: new HoldBatcher(pool, { owner: replica.incarnation, proofMemoryMs: PROOF_MEMORY_MS }),
     running,
     providers,
-    owner: replica.incarnation,
     settings: settings.call,
     isKnownModel: (model) => tariffs.hasModel(model),
     assertRevocationsFresh,
@@ -190,9 +189,12 @@ export async function createGateway(
   const housekeeping = async (): Promise<void> => {
     await replica.renew();
     await recover();
-    await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < $1", [Date.now()]);
+    // By the store's clock, which also wrote these times: a replica whose own clock jumps must forget nothing early.
+    await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < store_now_ms()");
     // Answers hold what tenants asked for, and are kept no longer than a retry may come.
-    await pool.query("DELETE FROM answers WHERE stored_at_ms < $1", [Date.now() - settings.answerTtlMs]);
+    await pool.query("DELETE FROM answers WHERE stored_at_ms < store_now_ms() - $1::bigint", [
+      settings.answerTtlMs,
+    ]);
     await tariffs.refresh();
   };
   let ended: Promise<void> = Promise.resolve();

@@ -1,5 +1,6 @@
 import { Pricing, UsageReceipt } from "@tac/protocol";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { Replica } from "../src/call/Replica.ts";
 import { hexOf } from "../src/ledger/bytes.ts";
 import { feedOf } from "./support/feedOf.ts";
 import { type Harness, startHarness } from "./support/harness.ts";
@@ -18,10 +19,10 @@ const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, 
 /** Leaves the running calls to nobody: their owner is a run of a replica that is gone. */
 const abandon = async (replicaId: string, leaseMs: number) => {
   const incarnation = `${replicaId}:gone-${Math.random()}`;
-  await harness.pool.query("INSERT INTO replicas VALUES ($1, $2, $3)", [
+  await harness.pool.query("INSERT INTO replicas VALUES ($1, $2, store_now_ms() + $3::bigint)", [
     incarnation,
     replicaId,
-    Date.now() + leaseMs,
+    leaseMs,
   ]);
   await harness.pool.query("UPDATE calls SET owner = $1 WHERE state IN ('held', 'delivered')", [incarnation]);
   await harness.pool.query("UPDATE running_calls SET owner = $1", [incarnation]);
@@ -91,6 +92,29 @@ describe("after a crash", () => {
     expect((await harness.audit(job.jobId)).balances.get("provider:1")).toBe(receipt.costNano);
   });
 
+  test("a replica whose clock jumps ahead ends no call of one that lives", async () => {
+    const { job, call } = await begin(false);
+    const skew = vi
+      .spyOn(Date, "now")
+      .mockImplementation(() => performance.timeOrigin + performance.now() + 600_000);
+    try {
+      const replica = new Replica(harness.pool, "replica-9");
+      await replica.renew();
+      expect(await restart("replica-3")).toEqual({ released: 0, captured: 0 });
+      const { rows } = await harness.pool.query<{ left_ms: bigint }>(
+        "SELECT lease_until_ms - store_now_ms() AS left_ms FROM replicas WHERE incarnation = $1",
+        [replica.incarnation],
+      );
+      expect(Number(rows[0]?.left_ms)).toBeLessThanOrEqual(30_000);
+      await replica.release();
+    } finally {
+      skew.mockRestore();
+    }
+    expect((await harness.audit(job.jobId)).balances.get("held")).toBeGreaterThan(0n);
+    await job.by.close();
+    await call;
+  });
+
   test("calls of a living replica are left alone, those of one whose lease lapsed are not", async () => {
     const { job, call } = await begin(false);
     await abandon("replica-2", 60_000);
@@ -106,9 +130,9 @@ describe("after a crash", () => {
 test("without its store the gateway lets nothing through", async () => {
   const job = await harness.openJob();
   const held = await harness.pool.query("SELECT count(*) FROM calls");
-  await harness.pool.query("ALTER FUNCTION hold_calls(bigint, json) RENAME TO hold_calls_gone");
+  await harness.pool.query("ALTER FUNCTION hold_calls RENAME TO hold_calls_gone");
   const answer = await job.by.send(job.chat());
-  await harness.pool.query("ALTER FUNCTION hold_calls_gone(bigint, json) RENAME TO hold_calls");
+  await harness.pool.query("ALTER FUNCTION hold_calls_gone RENAME TO hold_calls");
   expect(answer.status).toBeGreaterThanOrEqual(500);
   expect(harness.provider.received).toEqual([]);
   expect((await harness.pool.query("SELECT count(*) FROM calls")).rows).toEqual(held.rows);

@@ -25,8 +25,6 @@ export type SpendableProof = {
   proofHash: Hex;
   /** SHA-256 of the `jti`; unique within a job. */
   jtiHash: Hex;
-  /** When the proof could no longer pass its age check. */
-  expiresAtMs: number;
 };
 
 export type ProofContext = { holder: Hex; binding: number; usageAuthToken: string | null };
@@ -35,8 +33,8 @@ export type ProofContext = { holder: Hex; binding: number; usageAuthToken: strin
 export type Access = "spend" | "read";
 
 const PROOF_MAX_AGE_SECONDS = 60;
-// A proof may be a few seconds from the future, and is then valid for that much longer.
-const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
+/** A proof may be a few seconds from the future, and is then valid for that much longer. */
+export const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
 
 /**
  * The gate of every route that spends or shows a job. What is cheap comes first: sizes and syntax, the token (its
@@ -138,7 +136,6 @@ export class Authenticator {
       claims,
       proofHash,
       jtiHash: hexOf(createHash("sha256").update(claims.jti).digest()),
-      expiresAtMs: Date.now() + PROOF_MEMORY_MS,
     };
   }
 
@@ -149,7 +146,7 @@ export class Authenticator {
 
   /** Spends the proof of a request that is not a call. Errors: `proof_replayed`. */
   async spend(jobId: Hex, proof: SpendableProof): Promise<void> {
-    if (!(await this.#jobs.spendProof(jobId, proof.jtiHash, proof.expiresAtMs))) {
+    if (!(await this.#jobs.spendProof(jobId, proof.jtiHash, PROOF_MEMORY_MS))) {
       throw Errors.fromCode("proof_replayed");
     }
   }

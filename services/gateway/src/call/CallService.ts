@@ -31,7 +31,6 @@ export type CallDeps = ChargeDeps & {
   holds: HoldBatcher;
   running: RunningCalls;
   providers: ProviderPool;
-  owner: string;
   settings: CallSettings;
   isKnownModel: (model: string) => boolean;
   /** Throws `revocations_unavailable` or `chain_unavailable` when revocations may have been missed. */
@@ -93,9 +92,9 @@ export class CallService {
   async #admit(
     request: CallRequest,
   ): Promise<NonNullable<Admission> | Extract<FirstCall, { outcome: "answered" }>> {
-    const { holds, owner, pool, settings } = this.#deps;
+    const { holds, pool, settings } = this.#deps;
     for (let isRepeat = false; ; isRepeat = true) {
-      const admission = await admitCall(holds, owner, request, isRepeat);
+      const admission = await admitCall(holds, request, isRepeat);
       if (admission !== null) return admission;
       const first = await firstCallOf(
         pool,

@@ -58,7 +58,7 @@ export class StreamDelivery {
     this.#answer = answer;
     this.#terms = terms;
     this.#meter = new StreamMeter(wanted.inputBytes, wanted.wantsUsage);
-    this.#checkpoint = new Checkpoint(deps, call.callId);
+    this.#checkpoint = new Checkpoint(deps, call);
   }
 
   /** Errors: `provider_error`, `provider_timeout`, only while nothing was delivered. */

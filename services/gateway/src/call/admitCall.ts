@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { Errors, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
@@ -6,6 +6,7 @@ import type { BudgetLevel } from "../ledger/Budget.ts";
 import { hexOf } from "../ledger/bytes.ts";
 import type { HoldRefusal } from "../ledger/Hold.ts";
 import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
+import { newCallId } from "../ledger/newCallId.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
 import { type BoundTerms, boundOf, outputTokensFor, worstUnits } from "./bound.ts";
 import type { Route } from "./routeCall.ts";
@@ -36,7 +37,6 @@ export function requestHashOf(bodyBytes: Buffer): Hex {
  */
 export async function admitCall(
   holds: HoldBatcher,
-  owner: string,
   request: CallRequest,
   isRepeat: boolean,
 ): Promise<Admission> {
@@ -55,7 +55,7 @@ export async function admitCall(
     maxCostNano,
   };
   const bound = boundOf(wanted, terms);
-  const callId = hexOf(randomBytes(32));
+  const callId = newCallId();
   const { gateway, jobId } = caller.usageAuth;
   const receiptId = UsageReceipt.receiptId({ gateway, jobId, claims: caller.proof.claims });
   const requestHash = requestHashOf(request.bodyBytes);
@@ -63,7 +63,6 @@ export async function admitCall(
     callId,
     receiptId,
     jobId,
-    owner,
     kind: wanted.kind,
     model: wanted.model,
     providerId: route.step.providerId,
@@ -72,11 +71,8 @@ export async function admitCall(
     floorNano: bound.floorNano,
     requestHash,
     proofHash: caller.proof.proofHash,
-    proof: caller.proof.jwt,
-    usageAuth: caller.usageAuthToken,
     idempotencyKey: request.idempotencyKey,
     jtiHash: isRepeat ? null : caller.proof.jtiHash,
-    proofExpiresAtMs: caller.proof.expiresAtMs,
   });
   if (outcome.outcome === "duplicate") return null;
   if (outcome.outcome !== "held") throw refusalOf(outcome.outcome);

@@ -29,8 +29,8 @@ type Row = {
   request_hash: Buffer;
   response_hash: Buffer | null;
   proof_hash: Buffer;
-  proof: string;
-  usage_auth: string;
+  proof: string | null;
+  usage_auth: string | null;
   held_at_ms: bigint;
 };
 
@@ -62,10 +62,10 @@ export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
 async function abandoned({ pool, replica }: RecoveryDeps): Promise<Row[]> {
   const { rows } = await pool.query<Row>(
     `SELECT c.* FROM running_calls o JOIN calls c USING (call_id) LEFT JOIN replicas r ON r.incarnation = o.owner
-      WHERE ((c.owner = $1 AND c.held_at_ms < $2 - $3::bigint)
-          OR (c.owner <> $1 AND (r.incarnation IS NULL OR r.replica_id = $4 OR r.lease_until_ms < $2)))
+      WHERE ((c.owner = $1 AND o.since_ms < store_now_ms() - $2::bigint)
+          OR (c.owner <> $1 AND (r.incarnation IS NULL OR r.replica_id = $3 OR r.lease_until_ms < store_now_ms())))
       ORDER BY c.held_at_ms LIMIT 1000`,
-    [replica.incarnation, Date.now(), OWN_LEFTOVER_MS, replica.replicaId],
+    [replica.incarnation, OWN_LEFTOVER_MS, replica.replicaId],
   );
   return rows;
 }
@@ -75,7 +75,9 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
   const tariffHash = hexOf(row.tariff_hash);
   const [job, tariff] = await Promise.all([deps.jobs.find(jobId), deps.tariffs.find(tariffHash)]);
   const model = tariff && Tariff.findModel(tariff, row.model);
-  if (job === null || !model || row.response_hash === null) {
+  const { proof, usage_auth: usageAuthToken, response_hash: responseHash } = row;
+  const isCheckpointed = responseHash !== null && proof !== null && usageAuthToken !== null;
+  if (job === null || !model || !isCheckpointed) {
     throw new Error(`The call ${callId} cannot be recovered: its job, tariff or checkpoint is missing`);
   }
   const metered = Wire.parse(Pricing.unitsSchema, row.metered_units, "internal");
@@ -92,13 +94,13 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
       prices: model.prices,
       bound: metered,
       requestHash: hexOf(row.request_hash),
-      proof: row.proof,
+      proof,
       proofHash: hexOf(row.proof_hash),
-      usageAuthToken: row.usage_auth,
+      usageAuthToken,
     },
     {
       metered,
-      responseHash: hexOf(row.response_hash),
+      responseHash: hexOf(responseHash),
       outcome: "recovered",
       report: null,
       reportWaitMs: 0,

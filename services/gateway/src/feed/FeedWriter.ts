@@ -1,7 +1,9 @@
 import { isStoreUnavailable, type Pool, type Transaction, withTransaction } from "@tac/kit";
-import type { FeedEvent } from "@tac/protocol";
+import { FeedEvent } from "@tac/protocol";
 import type { Address, Hex } from "viem";
-import { type Capture, toRow } from "../ledger/Capture.ts";
+import { byteaArray, textArray } from "../ledger/binaryArrays.ts";
+import { bytesOf } from "../ledger/bytes.ts";
+import { type Capture, toColumns } from "../ledger/Capture.ts";
 import { chainEvents, type FeedPosition, positionAfter } from "./chainEvents.ts";
 import { appendValues, readHead } from "./feedStore.ts";
 
@@ -119,8 +121,15 @@ export class FeedWriter {
     );
     const { rows } = await connection.query<{ written: boolean }>({
       name: "capture_calls",
-      text: "SELECT capture_calls($1, $2, $3, $4, $5, $6) AS written",
-      values: [...appendValues(head, events), JSON.stringify(batch.map(({ capture }) => toRow(capture)))],
+      text: "SELECT capture_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS written",
+      values: [
+        bytesOf(head.gateway),
+        head.seq,
+        events.at(-1)?.recordedAtMs ?? head.recordedAtMs,
+        textArray(events.map((event) => JSON.stringify(FeedEvent.toJson(event)))),
+        byteaArray(events.map(({ hash }) => hash)),
+        ...toColumns(batch.map(({ capture }) => capture)),
+      ],
     });
     const written = rows[0]?.written === true;
     this.#head = written ? positionAfter(head, events) : null;

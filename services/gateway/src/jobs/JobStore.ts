@@ -97,10 +97,10 @@ export class JobStore {
   }
 
   /** A job's spent proofs besides those of calls; false when this proof was used before, on any replica. */
-  async spendProof(jobId: Hex, jtiHash: Hex, expiresAtMs: number): Promise<boolean> {
+  async spendProof(jobId: Hex, jtiHash: Hex, memoryMs: number): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
-      "INSERT INTO used_proofs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-      [bytesOf(jobId), bytesOf(jtiHash), expiresAtMs],
+      "INSERT INTO used_proofs VALUES ($1, $2, store_now_ms() + $3::bigint) ON CONFLICT DO NOTHING",
+      [bytesOf(jobId), bytesOf(jtiHash), memoryMs],
     );
     return rowCount === 1;
   }

@@ -1,6 +1,6 @@
 import { Pricing, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
-import { hexOf, jsonBytes } from "./bytes.ts";
+import { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
 
 /** How a charged call ended. */
 export type CaptureOutcome =
@@ -21,17 +21,19 @@ export type Capture = {
   answer: StoredAnswer;
 };
 
-/** The row as `capture_calls` reads it. */
-export function toRow({ callId, receipt, outcome, answer }: Capture) {
-  return {
-    call_id: jsonBytes(callId),
-    job_id: jsonBytes(receipt.jobId),
-    cost_nano: receipt.costNano.toString(),
-    metered_units: Pricing.unitsToJson(UsageReceipt.units(receipt)),
-    response_hash: jsonBytes(receipt.responseHash),
-    outcome,
-    answer_status: answer.status,
-    answer_headers: answer.headers,
-    answer_body: answer.body === null ? null : jsonBytes(hexOf(answer.body)),
-  };
+/** The columns as `capture_calls` reads them. */
+export function toColumns(captures: readonly Capture[]): Buffer[] {
+  return [
+    byteaArray(captures.map(({ callId }) => callId)),
+    byteaArray(captures.map(({ receipt }) => receipt.jobId)),
+    bigintArray(captures.map(({ receipt }) => receipt.costNano)),
+    textArray(
+      captures.map(({ receipt }) => JSON.stringify(Pricing.unitsToJson(UsageReceipt.units(receipt)))),
+    ),
+    byteaArray(captures.map(({ receipt }) => receipt.responseHash)),
+    textArray(captures.map(({ outcome }) => outcome)),
+    bigintArray(captures.map(({ answer }) => answer.status)),
+    textArray(captures.map(({ answer }) => JSON.stringify(answer.headers))),
+    byteaArray(captures.map(({ answer }) => answer.body)),
+  ];
 }

@@ -1,13 +1,12 @@
 import type { Tariff } from "@tac/protocol";
 import type { Hex } from "viem";
-import { jsonBytes } from "./bytes.ts";
+import { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
 
 /** A call that asks for its hold. Amounts in nanocredits. */
 export type WantedHold = {
   callId: Hex;
   receiptId: Hex;
   jobId: Hex;
-  owner: string;
   kind: Tariff.Kind;
   model: string;
   providerId: number;
@@ -17,12 +16,9 @@ export type WantedHold = {
   floorNano: bigint;
   requestHash: Hex;
   proofHash: Hex;
-  proof: string;
-  usageAuth: string;
   idempotencyKey: string | null;
   /** Null when an earlier attempt of the same request has spent the proof. */
   jtiHash: Hex | null;
-  proofExpiresAtMs: number;
 };
 
 export type HoldRefusal =
@@ -41,25 +37,21 @@ export type HoldRefusal =
 /** `duplicate`: the idempotency key belongs to an earlier call of the job. */
 export type HoldOutcome = { outcome: "held"; holdNano: bigint; heldAtMs: number } | { outcome: HoldRefusal };
 
-/** The row as `hold_calls` reads it. */
-export function toRow(hold: WantedHold) {
-  return {
-    call_id: jsonBytes(hold.callId),
-    receipt_id: jsonBytes(hold.receiptId),
-    job_id: jsonBytes(hold.jobId),
-    owner: hold.owner,
-    kind: hold.kind,
-    model: hold.model,
-    provider_id: hold.providerId,
-    tariff_hash: jsonBytes(hold.tariffHash),
-    hold_nano: hold.holdNano.toString(),
-    floor_nano: hold.floorNano.toString(),
-    request_hash: jsonBytes(hold.requestHash),
-    proof_hash: jsonBytes(hold.proofHash),
-    proof: hold.proof,
-    usage_auth: hold.usageAuth,
-    idempotency_key: hold.idempotencyKey,
-    jti_hash: hold.jtiHash === null ? null : jsonBytes(hold.jtiHash),
-    proof_expires_at_ms: hold.proofExpiresAtMs,
-  };
+/** The columns as `hold_calls` reads them. */
+export function toColumns(holds: readonly WantedHold[]): Buffer[] {
+  return [
+    byteaArray(holds.map(({ callId }) => callId)),
+    byteaArray(holds.map(({ receiptId }) => receiptId)),
+    byteaArray(holds.map(({ jobId }) => jobId)),
+    textArray(holds.map(({ kind }) => kind)),
+    textArray(holds.map(({ model }) => model)),
+    bigintArray(holds.map(({ providerId }) => providerId)),
+    byteaArray(holds.map(({ tariffHash }) => tariffHash)),
+    bigintArray(holds.map(({ holdNano }) => holdNano)),
+    bigintArray(holds.map(({ floorNano }) => floorNano)),
+    byteaArray(holds.map(({ requestHash }) => requestHash)),
+    byteaArray(holds.map(({ proofHash }) => proofHash)),
+    textArray(holds.map(({ idempotencyKey }) => idempotencyKey)),
+    byteaArray(holds.map(({ jtiHash }) => jtiHash)),
+  ];
 }

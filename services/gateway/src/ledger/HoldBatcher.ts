@@ -1,7 +1,9 @@
 import { isStoreUnavailable, type Pool } from "@tac/kit";
-import { type HoldOutcome, type HoldRefusal, toRow, type WantedHold } from "./Hold.ts";
+import { type HoldOutcome, type HoldRefusal, toColumns, type WantedHold } from "./Hold.ts";
 
 type Waiting = { hold: WantedHold; admit: (outcome: HoldOutcome) => void; fail: (error: unknown) => void };
+/** Whose calls these are, and how long a spent proof is remembered. */
+export type HoldTerms = { owner: string; proofMemoryMs: number };
 type Lane = { waiting: Waiting[]; isSending: boolean };
 
 const MAX_BATCH = 256;
@@ -15,10 +17,12 @@ const LANES = 2;
  */
 export class HoldBatcher {
   readonly #pool: Pool;
+  readonly #terms: HoldTerms;
   readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, () => ({ waiting: [], isSending: false }));
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, terms: HoldTerms) {
     this.#pool = pool;
+    this.#terms = terms;
   }
 
   /** Errors: whatever the store throws; then nothing is held. */
@@ -38,6 +42,7 @@ export class HoldBatcher {
   }
 
   async #send(arrived: Waiting[]): Promise<void> {
+    const { owner, proofMemoryMs } = this.#terms;
     const heldAtMs = Date.now();
     // Calls of one job side by side, each job's in the order of their arrival, which a stable sort keeps.
     const batch = arrived.sort((one, two) => compare(one.hold.jobId, two.hold.jobId));
@@ -47,8 +52,8 @@ export class HoldBatcher {
         holds_nano: bigint[] | null;
       }>({
         name: "hold_calls",
-        text: "SELECT * FROM hold_calls($1, $2)",
-        values: [heldAtMs, JSON.stringify(batch.map(({ hold }) => toRow(hold)))],
+        text: "SELECT * FROM hold_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        values: [heldAtMs, owner, proofMemoryMs, ...toColumns(batch.map(({ hold }) => hold))],
       });
       const [row] = rows;
       if (row === undefined) throw new Error("The store gave no outcome for its holds");

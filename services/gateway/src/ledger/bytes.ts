@@ -9,8 +9,3 @@ export function bytesOf(hex: Hex): Buffer {
 export function hexOf(bytes: Uint8Array): Hex {
   return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
 }
-
-/** Hex as PostgreSQL reads a bytea out of JSON. */
-export function jsonBytes(hex: Hex): string {
-  return `\\x${hex.slice(2)}`;
-}
