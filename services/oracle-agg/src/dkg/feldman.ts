@@ -35,6 +35,7 @@ export const parseCommitments = (commitments: readonly string[]): G2Point[] =>
     try {
       const point = Point.fromHex(text);
       point.assertValidity();
+      if (point.is0()) throw new RangeError("a commitment to zero");
       return point;
     } catch (cause) {
       throw new DkgError("a commitment is no point of the group", { cause });

@@ -137,7 +137,8 @@ export const startNetwork = async ({
     const app = buildApp({ book, replica: id, ceremony, runtime, ring, logger, metrics });
     await app.listen({ host: "127.0.0.1", port });
     nodes.set(id, { app, runtime, metrics: replicaMetrics, ring });
-    if (chain !== null && ring.current() !== null) await until(`replica ${id} runs`, () => isRunning(runtime));
+    if (chain !== null && ring.current() !== null)
+      await until(`replica ${id} runs`, () => isRunning(runtime));
   };
 
   const nodeOf = (id: number): Node => {
