@@ -32,15 +32,17 @@ const openLinks = async (stack: Stack): Promise<Pair[]> => {
 
 /** Gives each replica a list of the set in which the others stand behind its own links, and starts it anew with that. */
 const reroute = async ({ layout, restart, command }: Stack, pairs: readonly Pair[]): Promise<void> => {
-  for (const id of aggregatorIds) {
-    const name = `aggregator-${id}` as const;
-    const set = JSON.parse(readFileSync(command(name).env.AGGREGATORS_FILE ?? "", "utf8"));
-    for (const { from, to, link } of pairs)
-      if (from === id) set.replicas[to - 1].url = `https://127.0.0.1:${link.port}`;
-    const file = join(layout.configDir, `aggregators-of-${id}.json`);
-    writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
-    await restart(name, { AGGREGATORS_FILE: file });
-  }
+  await Promise.all(
+    aggregatorIds.map(async (id) => {
+      const name = `aggregator-${id}` as const;
+      const set = JSON.parse(readFileSync(command(name).env.AGGREGATORS_FILE ?? "", "utf8"));
+      for (const { from, to, link } of pairs)
+        if (from === id) set.replicas[to - 1].url = `https://127.0.0.1:${link.port}`;
+      const file = join(layout.configDir, `aggregators-of-${id}.json`);
+      writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
+      await restart(name, { AGGREGATORS_FILE: file });
+    }),
+  );
 };
 
 export const openNetwork = async (stack: Stack): Promise<Network> => {
