@@ -11,8 +11,8 @@ export type BlockWatch = {
   /** When a block was first seen, Unix ms; null for one that was never seen. */
   seenAtMs: (blockHash: Hex) => number | null;
   batches: () => readonly SeenBatch[];
-  /** Blocks that were seen and are no longer the chain's. */
-  orphaned: () => Promise<number>;
+  /** Blocks that were seen and are no longer the chain's, and how many batches were in them. */
+  orphaned: () => Promise<{ blocks: number; batches: number }>;
   stop: () => Promise<void>;
 };
 
@@ -64,10 +64,13 @@ export const watchBlocks = async ({ chain, deployment }: Stack): Promise<BlockWa
     seenAtMs: (blockHash) => seen.get(blockHash)?.seenAtMs ?? null,
     batches: () => batches,
     orphaned: async () => {
-      let count = 0;
+      const gone = new Set<Hex>();
       for (const [hash, { number }] of seen)
-        if ((await client.getBlock({ blockNumber: number })).hash !== hash) count += 1;
-      return count;
+        if ((await client.getBlock({ blockNumber: number })).hash !== hash) gone.add(hash);
+      return {
+        blocks: gone.size,
+        batches: batches.filter(({ blockHash }) => gone.has(blockHash)).length,
+      };
     },
     stop: async () => {
       isStopped = true;

@@ -93,19 +93,24 @@ const problemsWith = (change: Partial<Records>): string[] => judge({ ...sound, .
 
 describe("the judge of a fault run", () => {
   test("finds nothing in sound books, and counts", () => {
-    const { phases, totals, problems } = judge(sound);
+    const { phases, between, totals, problems } = judge(sound);
     expect(problems).toEqual([]);
     expect(phases[0]).toMatchObject({
-      calls: 4,
-      answered: 2,
-      refused: 1,
-      lost: 1,
-      receiptsIn: 2,
-      receiptsSettled: 2,
+      calls: 1,
+      answered: 1,
+      receiptsIn: 1,
+      receiptsSettled: 1,
       duplicates: 0,
-      latencyMs: { p50: 4_000, p95: 6_000, max: 6_000 },
+      latencyMs: { p50: 4_000, p95: 4_000, max: 4_000 },
       settledDuringFault: 1,
       receiptsDuringFault: 1,
+    });
+    expect(between).toMatchObject({
+      calls: 3,
+      answered: 1,
+      refused: 1,
+      lost: 1,
+      latencyMs: { p50: 6_000, p95: 6_000, max: 6_000 },
     });
     expect(totals).toMatchObject({ receiptsIn: 2, receiptsSettled: 2, chargedNano: 20n, paidNano: 20n });
   });

@@ -24,8 +24,8 @@ export type Records = {
 
 export type Latency = { p50: number; p95: number; max: number };
 
-/** What became of the calls and receipts of one phase. */
-export type PhaseFigures = {
+/** What became of the calls and receipts of some time. */
+export type Figures = {
   calls: number;
   answered: number;
   /** Answered with another status than 200. */
@@ -38,6 +38,9 @@ export type PhaseFigures = {
   duplicates: number;
   /** From a receipt's `occurredAtMs` to the block that settled it; null without receipts. */
   latencyMs: Latency | null;
+};
+
+export type PhaseFigures = Figures & {
   /** Of those that occurred while the fault was in force, how many were on chain before its end began. */
   settledDuringFault: number;
   receiptsDuringFault: number;
@@ -45,6 +48,8 @@ export type PhaseFigures = {
 
 export type Verdict = {
   phases: (PhaseRun & PhaseFigures)[];
+  /** While the replicas caught up after a fault, before the next. */
+  between: Figures;
   totals: {
     receiptsIn: number;
     receiptsSettled: number;
@@ -72,12 +77,13 @@ const settlementsOf = ({ batches, served }: Records): Map<Hex, Settlement[]> => 
   return settlements;
 };
 
+type Settlements = ReadonlyMap<Hex, readonly Settlement[]>;
+
 const figuresOf = (
-  { startedAtMs, faultAtMs, endingAtMs, endedAtMs }: PhaseRun,
+  isWithin: (atMs: number) => boolean,
   { calls, fed }: Records,
-  settlements: ReadonlyMap<Hex, readonly Settlement[]>,
-): PhaseFigures => {
-  const isWithin = (atMs: number): boolean => atMs >= startedAtMs && atMs < endedAtMs;
+  settlements: Settlements,
+): Figures => {
   const ends = calls.filter(({ dueAtMs }) => isWithin(dueAtMs)).map(({ end }) => end);
   const receipts = fed.filter(({ occurredAtMs }) => isWithin(occurredAtMs));
   const of = ({ receiptId }: FedReceipt): readonly Settlement[] => settlements.get(receiptId) ?? [];
@@ -86,9 +92,6 @@ const figuresOf = (
     settled.map((receipt) => (of(receipt)[0]?.settledAtMs ?? Number.NaN) - receipt.occurredAtMs),
   );
   const { p50, p95, max } = percentilesOf(latencies);
-  const during = receipts.filter(
-    ({ occurredAtMs }) => occurredAtMs >= faultAtMs && occurredAtMs < endingAtMs,
-  );
   return {
     calls: ends.length,
     answered: ends.filter((end) => end === 200).length,
@@ -98,8 +101,21 @@ const figuresOf = (
     receiptsSettled: settled.length,
     duplicates: settled.reduce((sum, receipt) => sum + of(receipt).length - 1, 0),
     latencyMs: latencies.length === 0 ? null : { p50, p95, max },
-    settledDuringFault: during.filter((receipt) =>
-      of(receipt).some(({ settledAtMs }) => settledAtMs < endingAtMs),
+  };
+};
+
+const isOf = ({ startedAtMs, healedAtMs }: PhaseRun, atMs: number): boolean =>
+  atMs >= startedAtMs && atMs < healedAtMs;
+
+const phaseFiguresOf = (phase: PhaseRun, records: Records, settlements: Settlements): PhaseFigures => {
+  const { faultAtMs, endingAtMs } = phase;
+  const during = records.fed.filter(
+    ({ occurredAtMs }) => occurredAtMs >= faultAtMs && occurredAtMs < endingAtMs,
+  );
+  return {
+    ...figuresOf((atMs) => isOf(phase, atMs), records, settlements),
+    settledDuringFault: during.filter(({ receiptId }) =>
+      settlements.get(receiptId)?.some(({ settledAtMs }) => settledAtMs < endingAtMs),
     ).length,
     receiptsDuringFault: during.length,
   };
@@ -139,10 +155,7 @@ const problemsOfChain = ({ batches, seenBatches }: Records): string[] => {
   return problems;
 };
 
-const problemsOfReceipts = (
-  { fed }: Records,
-  settlements: ReadonlyMap<Hex, readonly Settlement[]>,
-): string[] => {
+const problemsOfReceipts = ({ fed }: Records, settlements: Settlements): string[] => {
   const ids = new Set(fed.map(({ receiptId }) => receiptId));
   const unsettled = [...ids].filter((receiptId) => !settlements.has(receiptId));
   const unknown = [...settlements.keys()].filter((receiptId) => !ids.has(receiptId));
@@ -175,11 +188,13 @@ const problemsOfMoney = ({ audits, lines }: Records): string[] =>
 export const judge = (records: Records): Verdict => {
   const { fed, batches, served, misdeeds, rejections, audits, lines } = records;
   const settlements = settlementsOf(records);
-  const phases = records.phases.map((run) => ({ ...run, ...figuresOf(run, records, settlements) }));
+  const phases = records.phases.map((run) => ({ ...run, ...phaseFiguresOf(run, records, settlements) }));
+  const isBetween = (atMs: number): boolean => !records.phases.some((phase) => isOf(phase, atMs));
   const sum = <Item>(items: readonly Item[], of: (item: Item) => bigint): bigint =>
     items.reduce((total, item) => total + of(item), 0n);
   return {
     phases,
+    between: figuresOf(isBetween, records, settlements),
     totals: {
       receiptsIn: new Set(fed.map(({ receiptId }) => receiptId)).size,
       receiptsSettled: settlements.size,

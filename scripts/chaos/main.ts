@@ -108,7 +108,7 @@ try {
   const verdict = judge(records);
   verdict.problems.unshift(...unsettled);
   show(verdict);
-  write({ ...verdict, machine, settings, seconds, orphanedBlocks: await watch.orphaned() }, settings);
+  write({ ...verdict, machine, settings, seconds, orphaned: await watch.orphaned() }, settings);
   process.exitCode = verdict.problems.length === 0 ? 0 : 1;
   await load.close();
   await watch.stop();

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startBlocks } from "../stack/chain.ts";
 import type { PartName } from "../stack/layout.ts";
@@ -49,6 +50,15 @@ const partitioned = async (
 const delayed = async ({ network }: Scene, delayMs: number): Promise<() => Promise<void>> => {
   network.setAll({ kind: "open", delayMs });
   return async () => network.heal();
+};
+
+/** Waits until anvil has saved its state again, and then for so long. */
+const afterSaving = async ({ stack: { layout } }: Scene, waitMs: number): Promise<void> => {
+  const savedAt = (): number => statSync(layout.chainStateFile).mtimeMs;
+  const before = savedAt();
+  for (const deadline = Date.now() + 30_000; savedAt() === before; await sleep(100))
+    if (Date.now() > deadline) throw new Error("anvil does not save its state.");
+  await sleep(waitMs);
 };
 
 const at = (order: readonly ReplicaId[], place: number): PartName => {
@@ -112,12 +122,12 @@ export const everyPhase: readonly Phase[] = [
   },
   {
     name: "chain-killed",
-    does: "anvil is killed and started from the state it saved last: up to ten seconds of blocks are gone, as in a reorganisation",
+    does: "anvil is killed and started from the state it saved last: five seconds of blocks are gone, as in a reorganisation",
     promised: "anything",
     lasts: 0.5,
     begin: async (scene) => {
-      // anvil saves every ten seconds of its own; killed at a bad moment it would lose nothing, or a file half written.
-      await sleep(3_000);
+      // Killed as it saves, anvil would leave half a file; killed right after, it would lose no block.
+      await afterSaving(scene, 5_000);
       const restart = await killing(scene, "chain");
       return async () => {
         await restart();
