@@ -1,4 +1,5 @@
 import { type KeyObject, randomBytes, sign as signBytes, verify as verifyBytes } from "node:crypto";
+import QuickLRU from "quick-lru";
 import type { Hex } from "viem";
 import { z } from "zod";
 import { CLOCK_SKEW_SECONDS, DPOP_MAX_BYTES } from "./Constants.ts";
@@ -177,14 +178,36 @@ export function proofHash(jwt: string): Hex {
 function split(jwt: string): { proof: DpopProof; signingInput: string; signature: Uint8Array } {
   if (jwt.length > DPOP_MAX_BYTES) throw refusal("The proof is too large.");
   const parts = jwt.split(".");
-  const [header, payload, signature] = parts.map(fromBase64url);
-  if (parts.length !== 3 || !header || !payload || signature?.length !== 64) {
-    throw refusal("The proof is not a compact JWT in canonical base64url.");
-  }
-  const { jwk } = Wire.parse(headerSchema, parseJson(header), "invalid_proof");
+  const [headerText = "", payloadText = "", signatureText = ""] = parts;
+  const payload = fromBase64url(payloadText);
+  const signature = fromBase64url(signatureText);
+  if (parts.length !== 3 || !payload || signature?.length !== 64) throw notCompact();
+  const { jwk, holder } = signerOf(headerText);
   const claims = Wire.parse(claimsSchema, parseJson(payload), "invalid_proof");
-  const proof = { claims, jwk, holder: HolderKey.thumbprint(jwk), proofHash: proofHash(jwt) };
-  return { proof, signingInput: `${parts[0]}.${parts[1]}`, signature };
+  const signingInput = `${headerText}.${payloadText}`;
+  return { proof: { claims, jwk, holder, proofHash: toHex(sha256(signingInput)) }, signingInput, signature };
+}
+
+type Signer = Pick<DpopProof, "jwk" | "holder">;
+
+// All proofs by one key have the same header. Bounded in number and size: strangers can push out, never grow.
+const signers = new QuickLRU<string, Signer>({ maxSize: 4096 });
+const KEPT_HEADER_CHARS = 512;
+
+/** What a header says, read once per header; only what passed the parser is kept. */
+function signerOf(headerText: string): Signer {
+  const known = signers.get(headerText);
+  if (known !== undefined) return known;
+  const header = fromBase64url(headerText);
+  if (!header || headerText === "") throw notCompact();
+  const { jwk } = Wire.parse(headerSchema, parseJson(header), "invalid_proof");
+  const signer: Signer = { jwk: Object.freeze(jwk), holder: HolderKey.thumbprint(jwk) };
+  if (headerText.length <= KEPT_HEADER_CHARS) signers.set(headerText, signer);
+  return signer;
+}
+
+function notCompact(): ProtocolError {
+  return refusal("The proof is not a compact JWT in canonical base64url.");
 }
 
 function refusal(detail: string, param?: string): ProtocolError {
@@ -197,10 +220,18 @@ function encodePart(part: object): string {
 
 /** RFC 9449 section 4.3: without query and fragment, after syntax- and scheme-based normalisation. */
 function normaliseUrl(url: string): string {
+  const known = normalUrls.get(url);
+  if (known !== undefined) return known;
   if (!URL.canParse(url)) throw refusal("The URL is not absolute.", "htu");
   const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
+  const normal = `${origin}${pathname}`;
+  if (url.length <= MAX_URL_CHARS) normalUrls.set(url, normal);
+  return normal;
 }
+
+// A server has a handful of routes, and every proof for one names the same URL.
+const MAX_URL_CHARS = 2048;
+const normalUrls = new QuickLRU<string, string>({ maxSize: 256 });
 
 const headerSchema = z.strictObject({
   typ: z.literal("dpop+jwt"),
@@ -213,9 +244,10 @@ const claimsSchema: z.ZodType<DpopClaims> = z.strictObject({
   htm: z.string().regex(/^[A-Z]{1,16}$/),
   htu: z
     .string()
-    .max(2048)
+    .max(MAX_URL_CHARS)
     .refine(
-      (url) => /^https?:/.test(url) && URL.canParse(url) && url === normaliseUrl(url),
+      (url) =>
+        /^https?:/.test(url) && (normalUrls.has(url) || URL.canParse(url)) && url === normaliseUrl(url),
       "not a normal URL",
     ),
   iat: z.int().min(0),

@@ -4,9 +4,10 @@ import * as Capability from "./Capability.ts";
 import { ZERO_BYTES32 } from "./Constants.ts";
 import { ProtocolError } from "./Errors.ts";
 import { lower } from "./internal/bytes.ts";
-import { hashJson } from "./internal/canonicalJson.ts";
+import { canonicalJson } from "./internal/canonicalJson.ts";
 import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
 import { type Domain, defineStruct } from "./internal/eip712.ts";
+import { keccakHex } from "./internal/keccak.ts";
 import * as Quote from "./Quote.ts";
 import * as UsageReceipt from "./UsageReceipt.ts";
 import * as UsageReport from "./UsageReport.ts";
@@ -56,12 +57,37 @@ export const FIRST_PREVIOUS_HASH: Hex = ZERO_BYTES32;
 
 /** keccak256 of the RFC 8785 JSON of the event without `hash`. */
 export function hash(draft: FeedDraft): Hex {
-  return hashJson(draftToJson(draft));
+  return keccakHex(Buffer.from(canonicalText(draft), "utf8"));
 }
 
 export function create(draft: FeedDraft): FeedEvent {
   return { ...draft, hash: hash(draft) };
 }
+
+/** `create` together with the event's JSON text, for a writer of many: the text that is hashed is the one that is kept. */
+export function createText(draft: FeedDraft): { event: FeedEvent; text: string } {
+  const canonical = canonicalText(draft);
+  const event = { ...draft, hash: keccakHex(Buffer.from(canonical, "utf8")) };
+  return { event, text: `${canonical.slice(0, -1)},"hash":"${event.hash}"}` };
+}
+
+/** RFC 8785 JSON of a draft. Usage is most of a feed: its members are written in canonical order, so none is sorted. */
+function canonicalText(draft: FeedDraft): string {
+  if (draft.kind !== "usage") return canonicalJson(draftToJson(draft));
+  const { receipt, receiptSignature, proof, usageAuth, usageReport } = draft.body;
+  const texts = [proof, usageAuth, receiptSignature, draft.gateway, draft.previousHash];
+  // Whatever is no plain token is left to the general writer, which knows what has to be escaped or refused.
+  if (!texts.every((text) => PLAIN.test(text))) return canonicalJson(draftToJson(draft));
+  const report = usageReport === null ? "null" : canonicalJson(UsageReport.toJson(usageReport));
+  return (
+    `{"body":{"proof":"${proof}","receipt":${JSON.stringify(UsageReceipt.toCanonical(receipt))},` +
+    `"receiptSignature":"${lower(receiptSignature)}","usageAuth":"${usageAuth}","usageReport":${report}},` +
+    `"gateway":"${lower(draft.gateway)}","kind":"usage","previousHash":"${lower(draft.previousHash)}",` +
+    `"recordedAtMs":"${draft.recordedAtMs}","seq":"${draft.seq}"}`
+  );
+}
+
+const PLAIN = /^[A-Za-z0-9_.-]*$/;
 
 /**
  * Checks that the events follow the one at the cursor (`seq` 0 and zero hash at the start), each linked to the one

@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import QuickLRU from "quick-lru";
 import type { Hex } from "viem";
 import { z } from "zod";
 import { type ErrorCode, ProtocolError } from "./Errors.ts";
@@ -47,22 +48,16 @@ export function publicJwk(key: KeyObject): Jwk {
   return jwk;
 }
 
-// Two generations instead of an evicting map: a stranger's keys can push out the cache, never grow it.
-const GENERATION_SIZE = 4096;
-let young = new Map<string, KeyObject>();
-let old = new Map<string, KeyObject>();
+// Bounded: a stranger's keys can push out the cache, never grow it.
+const keys = new QuickLRU<string, KeyObject>({ maxSize: 4096 });
 
 /** Key object for verification, cached; the JWK must have passed `parse`. */
 export function toPublicKey(jwk: Jwk): KeyObject {
   const id = cacheKey(jwk);
-  const key = young.get(id) ?? old.get(id) ?? importKey(jwk);
-  if (!young.has(id)) {
-    if (young.size >= GENERATION_SIZE) {
-      old = young;
-      young = new Map();
-    }
-    young.set(id, key);
-  }
+  const known = keys.get(id);
+  if (known !== undefined) return known;
+  const key = importKey(jwk);
+  keys.set(id, key);
   return key;
 }
 
@@ -82,8 +77,7 @@ const P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
 const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 
 function isOnCurve(jwk: Jwk): boolean {
-  const id = cacheKey(jwk);
-  if (young.has(id) || old.has(id)) return true;
+  if (keys.has(cacheKey(jwk))) return true;
   const x = coordinate(jwk.x);
   const y = coordinate(jwk.y);
   if (x === null || y === null) return false;

@@ -1,3 +1,4 @@
+import QuickLRU from "quick-lru";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import { bindingSchema } from "./Capability.ts";
@@ -94,6 +95,29 @@ export function verify(token: string, context: VerifyContext): UsageAuth {
   if (!verifySign1(message)) throw refusal("The signature is not valid.");
   if (context.nowSeconds >= usageAuth.expiresAt) throw new ProtocolError("usage_auth_expired");
   return usageAuth;
+}
+
+export type Verifier = (token: string, nowSeconds: number) => UsageAuth;
+
+const KEPT_TOKENS = 4096;
+
+/**
+ * `verify` for a server: the many calls under one token pay for its signature once. What can change is asked every time,
+ * whether it has expired and whether its gateway is still enrolled. The memory is bounded whatever strangers send; a
+ * refused token is never kept.
+ */
+export function createVerifier(isGateway: VerifyContext["isGateway"]): Verifier {
+  const verified = new QuickLRU<string, UsageAuth>({ maxSize: KEPT_TOKENS });
+  return (token, nowSeconds) => {
+    const known = verified.get(token);
+    if (known !== undefined && isGateway(known.gateway)) {
+      if (nowSeconds >= known.expiresAt) throw new ProtocolError("usage_auth_expired");
+      return known;
+    }
+    const usageAuth = verify(token, { nowSeconds, isGateway });
+    verified.set(token, usageAuth);
+    return usageAuth;
+  };
 }
 
 /** SHA-256 of the ASCII token in base64url: the `ath` claim of RFC 9449. */

@@ -150,6 +150,31 @@ export const schema: z.ZodType<UsageReceipt> = z.strictObject({
   occurredAtMs: Wire.uint64,
 });
 
+/** `toJson` with its members in the order of RFC 8785: its `JSON.stringify` is canonical. */
+export function toCanonical(receipt: UsageReceipt) {
+  const json = toJson(receipt);
+  return {
+    cachedInputTokens: json.cachedInputTokens,
+    capabilityHash: json.capabilityHash,
+    costNano: json.costNano,
+    countersigned: json.countersigned,
+    durationMs: json.durationMs,
+    gateway: json.gateway,
+    inputTokens: json.inputTokens,
+    jobId: json.jobId,
+    modelHash: json.modelHash,
+    occurredAtMs: json.occurredAtMs,
+    outputTokens: json.outputTokens,
+    proofHash: json.proofHash,
+    providerId: json.providerId,
+    receiptId: json.receiptId,
+    requestHash: json.requestHash,
+    requests: json.requests,
+    responseHash: json.responseHash,
+    tariffHash: json.tariffHash,
+  } satisfies ReturnType<typeof toJson>;
+}
+
 export function toJson(receipt: UsageReceipt) {
   return {
     receiptId: lower(receipt.receiptId),

@@ -43,6 +43,22 @@ describe("FeedEvent", () => {
     expect(codeOf(() => FeedEvent.verifyChain(broken, start))).toBe("invalid_request");
   });
 
+  it("hashes and writes one canonical text, whatever the body", () => {
+    const odd = fc.constantFrom('"', "\\", "\u0007", "é", "\u2028");
+    fc.assert(
+      fc.property(arbitraries.feedEvent, fc.option(odd, { nil: "" }), ({ hash: _, ...sample }, tail) => {
+        const draft =
+          sample.kind === "usage"
+            ? { ...sample, body: { ...sample.body, proof: sample.body.proof + tail } }
+            : sample;
+        const { event, text } = FeedEvent.createText(draft);
+        const { hash, ...json } = FeedEvent.toJson(event);
+        expect(hash).toBe(Wire.hashJson(json));
+        expect(JSON.parse(text)).toEqual({ ...json, hash });
+      }),
+    );
+  });
+
   it("has a head that its gateway signs", () => {
     const head = FeedEvent.signHead({ gateway, seq: 5n, hash: repeated("02") }, domain, gatewayKey);
     expect(FeedEvent.recoverHead(head, domain)).toBe(gateway);

@@ -15,7 +15,6 @@ import {
 } from "@tac/protocol";
 import type { Revocations } from "./createRevocationList.ts";
 import { createReplayGuard } from "./replayGuard.ts";
-import { createTokenCache } from "./tokenCache.ts";
 
 /** Headers as Node reports them. */
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -104,7 +103,7 @@ export const createVerifier = ({
   demandSameBody = false,
 }: VerifierSettings): Verifier => {
   const replays = createReplayGuard(maxProofAgeSeconds + Constants.CLOCK_SKEW_SECONDS);
-  const tokens = createTokenCache(isGateway);
+  const verifyToken = UsageAuth.createVerifier(isGateway);
   const gatewayOrigin = publicUrl === undefined ? undefined : new URL(publicUrl).origin;
 
   const verify = ({ headers, model, bodyHash, assertForwarder }: Call): VerifiedCall => {
@@ -114,7 +113,7 @@ export const createVerifier = ({
     const receiptId = Wire.parse(Wire.bytes32, single(headers, Header.receiptId, "invalid_request"));
     const jobId = Wire.parse(Wire.bytes32, single(headers, Header.jobId, "invalid_request"));
 
-    const usageAuth = tokens.verify(token, nowSeconds);
+    const usageAuth = verifyToken(token, nowSeconds);
     if (usageAuth.jobId !== jobId) throw new ProtocolError("wrong_job", { param: Header.jobId });
     if (!usageAuth.providers.includes(providerId)) throw new ProtocolError("provider_not_allowed");
     if (model !== undefined && !usageAuth.models.includes(model)) {

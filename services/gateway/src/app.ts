@@ -83,17 +83,18 @@ export async function buildApp(deps: Deps): Promise<App> {
     done(null, body),
   );
 
-  app.addHook("onRequest", async (request) => {
-    if (!request.url.startsWith("/v1/")) return;
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (!request.url.startsWith("/v1/")) return done();
     calls.inc();
-    refuseOtherMedia(request.raw);
+    done(isOtherMedia(request.raw) ? Errors.fromCode("unsupported_media_type") : undefined);
   });
-  app.addHook("onSend", async (request, reply) => {
-    if (!request.url.startsWith("/v1/")) return;
+  app.addHook("onSend", (request, reply, payload, done) => {
+    if (!request.url.startsWith("/v1/")) return done(null, payload);
     reply.header(Header.dpopNonce, nonces.issue(Math.floor(Date.now() / 1000)));
     if (reply.statusCode === 401 && !reply.hasHeader("www-authenticate")) {
       reply.header("www-authenticate", 'DPoP algs="ES256"');
     }
+    done(null, payload);
   });
   app.addHook("onError", async (_request, reply, error) => {
     const challenge = error instanceof Errors.ProtocolError ? CHALLENGES[error.code] : undefined;
@@ -127,10 +128,8 @@ function jobKeyOf(request: FastifyRequest): string {
 }
 
 /** Anything but plain JSON in UTF-8 is refused before a byte of it is read. */
-function refuseOtherMedia({ method, headers }: IncomingMessage): void {
-  if (method !== "POST" && method !== "PUT" && method !== "PATCH") return;
+function isOtherMedia({ method, headers }: IncomingMessage): boolean {
+  if (method !== "POST" && method !== "PUT" && method !== "PATCH") return false;
   const type = headers["content-type"];
-  if (headers["content-encoding"] !== undefined || type === undefined || !JSON_TYPE.test(type)) {
-    throw Errors.fromCode("unsupported_media_type");
-  }
+  return headers["content-encoding"] !== undefined || type === undefined || !JSON_TYPE.test(type);
 }

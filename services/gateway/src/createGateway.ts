@@ -121,6 +121,8 @@ export async function createGateway(
   const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds", [
     "outcome",
   ]);
+  const acceptedMs = authMs.labels("accepted");
+  const refusedMs = authMs.labels("refused");
   metrics.observedGauge(
     "gateway_revocations",
     "Revoked capabilities that have not expired",
@@ -166,8 +168,7 @@ export async function createGateway(
       nonces,
       jobs,
       isRevoked: (jobId) => revocationFeed.isRevoked(jobId),
-      observeMs: (durationMs, isAccepted) =>
-        authMs.observe({ outcome: isAccepted ? "accepted" : "refused" }, durationMs),
+      observeMs: (durationMs, isAccepted) => (isAccepted ? acceptedMs : refusedMs).observe(durationMs),
     }),
     logger,
     metrics,

@@ -98,16 +98,18 @@ export const createApp = ({
     "status",
   ]);
 
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
     reply.header(Constants.Header.requestId, request.id);
+    done();
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "unmatched";
     requestMs.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime);
     request.log.debug(
       { method: request.method, route, status: reply.statusCode, durationMs: reply.elapsedTime },
       "answered",
     );
+    done();
   });
 
   closeConnectionsOnClose(app, tls !== null);

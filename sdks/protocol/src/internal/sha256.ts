@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 export function sha256(content: Uint8Array | string): Uint8Array {
-  return createHash("sha256").update(content).digest();
+  return hash("sha256", content, "buffer");
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { Capability, DpopProof, Errors, Header, type UsageAuth } from "@tac/protocol";
+import { hash } from "node:crypto";
+import { Capability, DpopProof, Errors, Header, UsageAuth } from "@tac/protocol";
 import type { FastifyRequest } from "fastify";
 import type { Address, Hex } from "viem";
 import type { Job } from "../jobs/Job.ts";
@@ -9,7 +9,6 @@ import { exporterOf } from "./exporterOf.ts";
 import { idempotencyKeyOf } from "./idempotencyKeyOf.ts";
 import type { NonceIssuer } from "./NonceIssuer.ts";
 import { ProofMemory } from "./ProofMemory.ts";
-import { TokenVerifier } from "./TokenVerifier.ts";
 
 /** Who calls, and with what right; `proof` is verified but not yet spent. */
 export type Caller = {
@@ -42,9 +41,9 @@ export const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
  * exporter, whether this replica has seen it, the body's digest, and last the proof's signature. A forged proof costs
  * at most one verification and changes nothing here or in the store.
  *
- * What is cached, and until when: a token until it expires (it is looked at each time) or two generations of tokens
+ * What is cached, and until when: a token until it expires (it is looked at each time) or thousands of others
  * have come; a job's grant for as long as there is room, because it never changes; an exporter as long as its socket; a
- * holder's key until two generations of keys have come; revocations as `RevocationFeed` says. Balances, status and the
+ * holder's key likewise; revocations as `RevocationFeed` says. Balances, status and the
  * end of a job are never cached.
  *
  * A proof is used once, on whichever replica: the store decides, in the transaction that takes the hold or before the
@@ -57,7 +56,7 @@ export class Authenticator {
   readonly #bindsConnections: boolean;
   readonly #nonces: NonceIssuer;
   readonly #jobs: JobStore;
-  readonly #tokens: TokenVerifier;
+  readonly #verifyToken: UsageAuth.Verifier;
   readonly #isRevoked: (jobId: Hex) => boolean;
   readonly #observeMs: (durationMs: number, isAccepted: boolean) => void;
   readonly #proofs = new ProofMemory(PROOF_MEMORY_MS);
@@ -75,7 +74,7 @@ export class Authenticator {
     this.#bindsConnections = deps.bindsConnections;
     this.#nonces = deps.nonces;
     this.#jobs = deps.jobs;
-    this.#tokens = new TokenVerifier(deps.gateway);
+    this.#verifyToken = UsageAuth.createVerifier((address) => address === deps.gateway);
     this.#isRevoked = deps.isRevoked;
     this.#observeMs = deps.observeMs;
   }
@@ -100,7 +99,7 @@ export class Authenticator {
 
   async #verify(request: FastifyRequest, access: Access, jobId?: Hex): Promise<Caller> {
     const usageAuthToken = singleHeader(request, Header.usageAuth, "invalid_usage_auth");
-    const usageAuth = this.#tokens.verify(usageAuthToken, nowSeconds());
+    const usageAuth = this.#verifyToken(usageAuthToken, nowSeconds());
     if (jobId !== undefined && jobId !== usageAuth.jobId) throw Errors.fromCode("wrong_job");
     if (access === "spend" && this.#isRevoked(usageAuth.jobId)) throw Errors.fromCode("capability_revoked");
     const proof = this.verifyProof(request, { ...usageAuth, usageAuthToken });
@@ -135,7 +134,7 @@ export class Authenticator {
       jwt,
       claims,
       proofHash,
-      jtiHash: hexOf(createHash("sha256").update(claims.jti).digest()),
+      jtiHash: hexOf(hash("sha256", claims.jti, "buffer")),
     };
   }
 

@@ -11,6 +11,7 @@ const BUCKET_BYTES = 6;
 export class NonceIssuer {
   readonly #key: Buffer;
   #current: { bucket: number; nonce: string } = { bucket: -1, nonce: "" };
+  #previous: { bucket: number; nonce: string } = { bucket: -1, nonce: "" };
 
   constructor(secret: Uint8Array) {
     this.#key = Buffer.from(hkdfSync("sha256", secret, "", "tac dpop nonce", 32));
@@ -18,8 +19,7 @@ export class NonceIssuer {
 
   issue(nowSeconds: number): string {
     const bucket = Math.floor(nowSeconds / BUCKET_SECONDS);
-    if (this.#current.bucket !== bucket) this.#current = { bucket, nonce: this.#nonceOf(bucket) };
-    return this.#current.nonce;
+    return this.#known(bucket);
   }
 
   isFresh(nonce: string, nowSeconds: number): boolean {
@@ -28,7 +28,20 @@ export class NonceIssuer {
     const bucket = bytes.readUIntBE(0, BUCKET_BYTES);
     const age = Math.floor(nowSeconds / BUCKET_SECONDS) - bucket;
     if (age !== 0 && age !== 1) return false;
-    return timingSafeEqual(bytes, Buffer.from(this.#nonceOf(bucket), "base64url"));
+    return timingSafeEqual(bytes, Buffer.from(this.#known(bucket), "base64url"));
+  }
+
+  /** The nonce of a minute; those of the last two that were asked for are kept. */
+  #known(bucket: number): string {
+    if (this.#current.bucket === bucket) return this.#current.nonce;
+    if (this.#previous.bucket === bucket) return this.#previous.nonce;
+    if (bucket > this.#current.bucket) {
+      this.#previous = this.#current;
+      this.#current = { bucket, nonce: this.#nonceOf(bucket) };
+      return this.#current.nonce;
+    }
+    this.#previous = { bucket, nonce: this.#nonceOf(bucket) };
+    return this.#previous.nonce;
   }
 
   #nonceOf(bucket: number): string {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Errors, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
@@ -27,7 +27,7 @@ export type CallRequest = {
 export type Admission = { call: AdmittedCall; outputTokensPerChoice: bigint } | null;
 
 export function requestHashOf(bodyBytes: Buffer): Hex {
-  return hexOf(createHash("sha256").update(bodyBytes).digest());
+  return hexOf(hash("sha256", bodyBytes, "buffer"));
 }
 
 /**

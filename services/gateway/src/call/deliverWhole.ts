@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Errors, Header, UsageReport } from "@tac/protocol";
 import { hexOf } from "../ledger/bytes.ts";
 import type { ProviderAnswer } from "../upstream/ProviderPool.ts";
@@ -40,7 +40,7 @@ export async function deliverWhole(
   const headers = answerHeaders(call, answer, contentTypeOf(wanted, answer));
   const { costNano } = await chargeCall(deps, call, {
     metered: meteredUnits(tokens, call.prices, performance.now() - terms.startedAtMs),
-    responseHash: hexOf(createHash("sha256").update(body).digest()),
+    responseHash: hexOf(hash("sha256", body, "buffer")),
     outcome: "complete",
     report: reportOf(deps, answer),
     reportWaitMs: terms.reportWaitMs,

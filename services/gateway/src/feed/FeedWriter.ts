@@ -1,5 +1,5 @@
 import { isStoreUnavailable, type Pool, type Transaction, withTransaction } from "@tac/kit";
-import { FeedEvent } from "@tac/protocol";
+import type { FeedEvent } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { byteaArray, textArray } from "../ledger/binaryArrays.ts";
 import { bytesOf } from "../ledger/bytes.ts";
@@ -125,9 +125,9 @@ export class FeedWriter {
       values: [
         bytesOf(head.gateway),
         head.seq,
-        events.at(-1)?.recordedAtMs ?? head.recordedAtMs,
-        textArray(events.map((event) => JSON.stringify(FeedEvent.toJson(event)))),
-        byteaArray(events.map(({ hash }) => hash)),
+        events.at(-1)?.event.recordedAtMs ?? head.recordedAtMs,
+        textArray(events.map(({ text }) => text)),
+        byteaArray(events.map(({ event }) => event.hash)),
         ...toColumns(batch.map(({ capture }) => capture)),
       ],
     });

@@ -1,8 +1,8 @@
 import type { Pool, Transaction } from "@tac/kit";
-import { FeedEvent } from "@tac/protocol";
+import type { FeedEvent } from "@tac/protocol";
 import type { Address } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
-import type { FeedPosition } from "./chainEvents.ts";
+import type { FeedPosition, WrittenEvent } from "./chainEvents.ts";
 
 type HeadRow = { seq: bigint; hash: Buffer; recorded_at_ms: bigint };
 
@@ -26,15 +26,15 @@ export async function readHead(
   return { gateway, seq: row.seq, hash: hexOf(row.hash), recordedAtMs: row.recorded_at_ms };
 }
 
-/** Parameters that `feed_append` and `capture_calls` begin with. */
-export function appendValues(head: FeedPosition, events: readonly FeedEvent.FeedEvent[]): unknown[] {
-  const recordedAtMs = events.at(-1)?.recordedAtMs ?? head.recordedAtMs;
+/** Parameters of `feed_append`. */
+export function appendValues(head: FeedPosition, events: readonly WrittenEvent[]): unknown[] {
+  const recordedAtMs = events.at(-1)?.event.recordedAtMs ?? head.recordedAtMs;
   return [
     bytesOf(head.gateway),
     head.seq,
     recordedAtMs,
-    JSON.stringify(events.map(FeedEvent.toJson)),
-    events.map(({ hash }) => bytesOf(hash)),
+    `[${events.map(({ text }) => text).join(",")}]`,
+    events.map(({ event }) => bytesOf(event.hash)),
   ];
 }
 
