@@ -1,44 +1,14 @@
-import { createPool, fetchJson } from "@tac/kit";
+import { createPool } from "@tac/kit";
 import { Wire } from "@tac/protocol";
 import { Command } from "commander";
-import { z } from "zod";
 import { addKeyCommands } from "./commands/keyCommands.ts";
-import { openCommandTls } from "./commandTls.ts";
-import { loadAggregatorSet } from "./keys/AggregatorSet.ts";
+import { addStatusCommand } from "./commands/statusCommand.ts";
 import { FeedStore } from "./store/FeedStore.ts";
 
 const program = new Command("oracle-agg").description("Operate the aggregator replicas of one lane.");
 
 addKeyCommands(program);
-
-program
-  .command("status")
-  .description("Show how far each replica is.")
-  .requiredOption("--aggregators-file <file>", "the file every replica has as AGGREGATORS_FILE")
-  .action(async ({ aggregatorsFile }: { aggregatorsFile: string }) => {
-    const set = loadAggregatorSet(aggregatorsFile);
-    const dispatcherOf = openCommandTls();
-    const statuses = await Promise.all(
-      set.replicas.map(async (entry) => {
-        const { id, url } = entry;
-        const dispatcher = dispatcherOf(entry);
-        try {
-          return await fetchJson(new URL("/v1/status", url).href, {
-            schema: z.looseObject({ replica: z.number() }),
-            ...(dispatcher === undefined ? {} : { dispatcher }),
-          });
-        } catch (error) {
-          return {
-            replica: id,
-            state: "unreachable",
-            problem: error instanceof Error ? error.message : String(error),
-          };
-        }
-      }),
-    );
-    process.stdout.write(`${JSON.stringify(statuses, null, 2)}\n`);
-    if (statuses.some(({ state }) => state !== "running")) process.exitCode = 1;
-  });
+addStatusCommand(program);
 
 program
   .command("resume-feed")

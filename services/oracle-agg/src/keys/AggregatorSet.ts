@@ -23,6 +23,11 @@ export const aggregatorSetSchema = z
   })
   .refine(({ replicas }) => replicas.every(({ id }, index) => id === index + 1), "ids count from 1 in order")
   .refine(({ replicas, threshold }) => threshold <= replicas.length, "threshold above the number of replicas")
+  // Two groups of half the replicas can be disjoint, and could each decide on a batch of their own.
+  .refine(
+    ({ replicas, threshold }) => 2 * threshold > replicas.length,
+    "threshold not above half the number of replicas: two groups could sign different batches",
+  )
   .refine(
     ({ replicas }) =>
       new Set(replicas.flatMap((one) => [one.nodePublicKey, one.encryptionPublicKey])).size ===
