@@ -1,7 +1,7 @@
 // Changes the contracts one small thing at a time and asks whether any test notices:
 // `mutate.ts [--fresh] [FILE...]`. See docs/testing.md.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { foundryBinary } from "../foundryBinary.ts";
@@ -31,8 +31,12 @@ process.on("SIGINT", () => process.exit(130));
 process.on("SIGTERM", () => process.exit(143));
 
 const forge = foundryBinary("forge");
-const plain = Workspaces.create(root, join(scratch, "plain"), forge);
-const trees = await Workspaces.asts(plain);
+// All at once, so that one who writes tests meanwhile does not change what this run judges with.
+const schema = Workspaces.create(root, join(scratch, "schema"), forge);
+const plains = Array.from({ length: availableParallelism() }, (_, index) =>
+  Workspaces.create(root, join(scratch, `plain-${index}`), forge),
+);
+const trees = await Workspaces.asts(schema);
 const population = [...trees].flatMap(([file, ast]) => mutantsOf(file, readFileSync(join(root, file)), ast));
 
 const earlier = values.fresh ? [] : (Report.read(reportPath)?.results ?? []);
@@ -68,7 +72,6 @@ const record = (mutant: Mutant, { verdict, noticedBy }: Judgement): void => {
 };
 
 if (queue.length > 0) {
-  const schema = Workspaces.create(root, join(scratch, "schema"), forge);
   const numbers = await Schema.build(schema, trees, queue);
   console.log(`${numbers.size} are compiled together, ${queue.length - numbers.size} one by one.`);
   await Workspaces.mustRun(schema, ["test"], "The tests fail without any mutant:");
@@ -81,11 +84,16 @@ if (queue.length > 0) {
       record(mutant, await judgeSwitched(schema, mutant, scope, numbers.get(mutant.id) ?? 0));
     }
   }
-  await Workspaces.mustRun(plain, ["build"], "The project does not compile:");
-  const originalDigest = Workspaces.codeDigest(plain);
-  for (const mutant of queue.filter((queued) => !numbers.has(queued.id) || survived(queued))) {
-    record(mutant, await judgeAlone(plain, mutant, originalDigest, numbers.has(mutant.id)));
-  }
+  // The compiler has one thread, and takes most of the time of these.
+  const alone = queue.filter((queued) => !numbers.has(queued.id) || survived(queued));
+  const judgeRest = async (workspace: Workspaces.Workspace): Promise<void> => {
+    await Workspaces.mustRun(workspace, ["build"], "The project does not compile:");
+    const originalDigest = Workspaces.codeDigest(workspace);
+    for (let mutant = alone.shift(); mutant !== undefined; mutant = alone.shift()) {
+      record(mutant, await judgeAlone(workspace, mutant, originalDigest, numbers.has(mutant.id)));
+    }
+  };
+  await Promise.all(plains.map(judgeRest));
 }
 
 const report = save();

@@ -1,3 +1,4 @@
+import { firstFailure } from "./firstFailure.ts";
 import { apply, type Mutant } from "./Mutant.ts";
 import { testsOf } from "./testsOf.ts";
 import * as Workspaces from "./Workspace.ts";
@@ -22,9 +23,9 @@ const test = async (
   const { outcome, output } = await Workspaces.run(workspace, command, TEST_SECONDS);
   if (outcome === "passed") return { verdict: "survived", noticedBy: "" };
   if (outcome === "timeout") return { verdict: "killed", noticedBy: "time limit" };
-  const name = /\[FAIL[^\n]*\] (\w+)\(/.exec(output)?.[1];
-  if (name === undefined) throw new Error(`forge failed without a failing test:\n${output}`);
-  return { verdict: "killed", noticedBy: name };
+  const noticedBy = firstFailure(output);
+  if (noticedBy === null) throw new Error(`forge failed without a failing test:\n${output}`);
+  return { verdict: "killed", noticedBy };
 };
 
 /** Judges a mutant that is compiled already, by its number. */

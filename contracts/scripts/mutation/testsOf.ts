@@ -4,9 +4,9 @@ import { basename } from "node:path";
 const CALLERS: Record<string, readonly string[]> = {
   Capability: ["unit/CapabilityAuthority"],
   BatchHeaderLib: ["unit/BatchHeaderLib", "unit/UsageReceipts", "integration"],
-  BookLib: ["unit/SettlementTreasury"],
+  BookLib: ["unit/SettlementTreasury", "unit/ChargeBufferLib"],
   CapabilityLib: ["unit/CapabilityAuthority"],
-  CursorLib: ["unit/SettlementTreasury"],
+  CursorLib: ["unit/CursorLib", "unit/SettlementTreasury"],
   ChargeBufferLib: ["unit/ChargeBufferLib", "unit/SettlementTreasury"],
   LockLib: ["unit/LockLib", "unit/CreditVault"],
   LineLib: ["unit/LineLib", "unit/SettlementTreasury", "unit/UsageReceipts"],
