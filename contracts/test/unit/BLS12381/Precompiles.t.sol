@@ -37,6 +37,16 @@ contract PrecompilesTest is Test {
         }
     }
 
+    /// @dev What comes after it is made to succeed on anything, so that nothing but the check of this one answer decides.
+    function test_RevertWhen_AnAnswerIsOfAnotherLengthAndTheRestSucceeds() public {
+        uint256[4] memory lengths = [uint256(0), 63, 65, 127];
+        for (uint256 i = 0; i < lengths.length; ++i) {
+            _expectRefusalOf(MODEXP, new bytes(lengths[i]));
+            _expectRefusalOf(MAP_TO_G1, new bytes(lengths[i]));
+            _expectRefusalOf(G1_ADD, new bytes(lengths[i]));
+        }
+    }
+
     /// @dev Only a successful answer of one word that is one is a yes.
     function test_Verify_IsFalseUnlessThePairingSaysOne() public {
         assertFalse(_verdictOf(bytes("")));
@@ -48,6 +58,21 @@ contract PrecompilesTest is Test {
         assertTrue(_verdictOf(abi.encode(uint256(1))));
         vm.mockCallRevert(PAIRING, bytes(""), abi.encode(uint256(1)));
         assertFalse(_verify());
+    }
+
+    function _expectRefusalOf(address precompile, bytes memory answer) private {
+        vm.mockCall(MODEXP, bytes(""), new bytes(64));
+        vm.mockCall(MAP_TO_G1, bytes(""), new bytes(128));
+        vm.mockCall(G1_ADD, bytes(""), new bytes(128));
+        assertEq(_harness.hashToG1("message", BLS12381.SIGNATURE_DST), new bytes(128));
+        vm.mockCall(precompile, bytes(""), answer);
+        vm.expectRevert(BLS12381.BLS12381_PrecompileFailed.selector);
+        _harness.hashToG1("message", BLS12381.SIGNATURE_DST);
+        bytes memory complete = new bytes(precompile == MODEXP ? 64 : 128);
+        vm.mockCallRevert(precompile, bytes(""), complete);
+        vm.expectRevert(BLS12381.BLS12381_PrecompileFailed.selector);
+        _harness.hashToG1("message", BLS12381.SIGNATURE_DST);
+        vm.clearMockedCalls();
     }
 
     function _verdictOf(bytes memory answer) private returns (bool) {

@@ -35,6 +35,14 @@ contract CapabilityAuthorityRevokeTest is FixtureVault {
         assertEq(vault.lockOf(jobId).revokedAt, NOW + 5);
     }
 
+    function test_Revoke_TellsTheVaultOfThatJobAlone() public {
+        bytes32[] memory jobIds = new bytes32[](1);
+        jobIds[0] = authority.jobIdOf(tenant, "job");
+        vm.expectCall(address(vault), abi.encodeCall(ICreditVault.applyRevocation, (jobIds)), 1);
+        vm.prank(tenant);
+        authority.revoke("job");
+    }
+
     function test_Revoke_WorksWhilePaused() public {
         _deposit(tenant, USDC);
         bytes32 jobId = _lock("job", CREDIT);

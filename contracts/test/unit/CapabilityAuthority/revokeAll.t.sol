@@ -31,7 +31,10 @@ contract CapabilityAuthorityRevokeAllTest is FixtureVault {
 
     function test_RevokeAll_TwiceInASecondIsOnce() public {
         _revokeAllAt(NOW);
+        vm.record();
         _revokeAllAt(NOW);
+        (, bytes32[] memory written) = vm.accesses(address(authority));
+        assertEq(written.length, 0);
         assertEq(authority.revokedAt(tenant, JOB, NOW), NOW);
         _revokeAllAt(NOW + 1);
         assertEq(authority.revokedAt(tenant, JOB, NOW + 1), NOW + 1);

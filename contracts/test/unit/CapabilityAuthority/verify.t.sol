@@ -103,6 +103,15 @@ contract CapabilityAuthorityVerifyTest is FixtureVault {
         );
     }
 
+    function test_RevertWhen_ItExpiresThisSecond() public {
+        Capability memory capability = _capability("job", 1);
+        capability.validAfter = NOW - 1;
+        capability.expiresAt = NOW;
+        _expectRefusal(
+            capability, abi.encodeWithSelector(ICapabilityAuthority.CapabilityAuthority_Expired.selector, NOW)
+        );
+    }
+
     function testFuzz_RevertWhen_TheJobIdIsNotOfTenantAndSalt(bytes32 jobId) public {
         Capability memory capability = _capability("job", 1);
         bytes32 expected = capability.jobId;

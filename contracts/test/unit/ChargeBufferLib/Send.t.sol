@@ -15,6 +15,7 @@ contract ChargeBufferHarness {
         external
         returns (ICreditVault.Charged[] memory results)
     {
+        _litter();
         ChargeBuffer buffer = ChargeBufferLib.create(capacity);
         bytes32[] memory behind = new bytes32[](1);
         behind[0] = keccak256("behind");
@@ -29,6 +30,14 @@ contract ChargeBufferHarness {
         for (uint256 i = 0; i < charges.length; ++i) {
             LineOutcome outcome = BookLib.add(book, LineTerms.wrap(0));
             results[i] = ICreditVault.Charged(outcome.paidNano(), outcome.releasedNano(), outcome.status());
+        }
+    }
+
+    /// @dev Free memory need not be zero: whoever allocates it must not rely on what lies there.
+    function _litter() private pure {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            for { let at := 0 } lt(at, 0x800) { at := add(at, 0x20) } { mstore(add(free, at), not(0)) }
         }
     }
 }
@@ -56,6 +65,14 @@ contract ChargeBufferSendTest is Test {
         ICreditVault.Charged[] memory results =
             _harness.send(VAULT, windowStart, uint256(length) + spare % 4, charges);
         assertEq(abi.encode(results), abi.encode(answer));
+    }
+
+    /// @dev Memory is priced by its square, and a batch may have a thousand lines.
+    function testFuzz_Create_TakesTheRoomOfItsChargesAndNoMore(uint16 capacity) public pure {
+        uint256 free = _freeMemory();
+        ChargeBuffer buffer = ChargeBufferLib.create(capacity);
+        assertEq(ChargeBuffer.unwrap(buffer), free);
+        assertEq(_freeMemory(), free + 0xa0 + 0x60 * uint256(capacity));
     }
 
     function test_RevertWhen_TheVaultReverts_WithItsReason() public {
@@ -94,6 +111,12 @@ contract ChargeBufferSendTest is Test {
         vm.mockCall(VAULT, abi.encodePacked(ICreditVault.charge.selector), encoded);
         vm.expectRevert(stdError.enumConversionError);
         _harness.send(VAULT, WINDOW_START, 2, _charges(2, 1));
+    }
+
+    function _freeMemory() private pure returns (uint256 at) {
+        assembly ("memory-safe") {
+            at := mload(0x40)
+        }
     }
 
     function _expectUnexpected(bytes memory answer) private {

@@ -32,6 +32,22 @@ contract CreditTokenPermitTest is FixtureVault {
         token.permit(tenant, stranger, 2, NOW, v, r, s);
     }
 
+    /// @dev What wallets show and sign; the other tests take the separator from the token itself.
+    function test_DomainSeparator_IsThatOfEip712() public view {
+        bytes32 expected = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("Tokenised API Credit"),
+                keccak256("1"),
+                block.chainid,
+                address(token)
+            )
+        );
+        assertEq(token.DOMAIN_SEPARATOR(), expected);
+    }
+
     function _permit(uint256 amountNano, uint256 deadline) private view returns (bytes memory) {
         bytes32 structHash = keccak256(
             abi.encode(PERMIT_TYPEHASH, tenant, stranger, amountNano, token.nonces(tenant), deadline)

@@ -94,6 +94,29 @@ contract CreditVaultChargeTest is FixtureVault {
         assertEq(vault.lockOf(_job).revokedAt, NOW);
     }
 
+    function test_Charge_OfAllThatARevokedLockHoldsIsPaidInFull() public {
+        vm.prank(tenant);
+        authority.revoke("job");
+        _expect(_chargeWindow(_job, CREDIT, false, NOW_MS - 1), CREDIT, 0, LineStatus.Paid);
+        _expect(_chargeWindow(_job, 0, false, NOW_MS - 1), 0, 0, LineStatus.Paid);
+    }
+
+    /// @dev The answer is written by hand; the treasury refuses one that is longer.
+    function testFuzz_Charge_AnswersAsTheCompilerWouldEncode(uint64[5] calldata amounts) public {
+        ICreditVault.Charge[] memory charges = new ICreditVault.Charge[](amounts.length);
+        ICreditVault.Charged[] memory charged = new ICreditVault.Charged[](amounts.length);
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            uint64 amountNano = amounts[i] % (CREDIT / 5);
+            charges[i] = ICreditVault.Charge(_job, amountNano, false);
+            charged[i] = ICreditVault.Charged(amountNano, 0, LineStatus.Paid);
+        }
+        vm.prank(treasury);
+        (bool succeeded, bytes memory answer) =
+            address(vault).call(abi.encodeCall(ICreditVault.charge, (charges, NOW_MS)));
+        assertTrue(succeeded);
+        assertEq(answer, abi.encode(charged));
+    }
+
     function test_Charge_OneBadLineLeavesTheOthersAlone() public {
         bytes32 second = _lock("second", 2 * CREDIT);
         bytes32 revoked = _lock("revoked", CREDIT);

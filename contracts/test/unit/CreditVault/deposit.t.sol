@@ -81,6 +81,8 @@ contract CreditVaultDepositTest is FixtureVault {
 
     function test_RevertWhen_TheAssetKeepsAFee() public {
         _deploy(new FixtureFeeAsset());
+        // What lies there already must not hide the shortfall.
+        asset.mint(address(vault), 1000 * USDC);
         _approveAssets(tenant, 100 * USDC);
         vm.expectRevert(
             abi.encodeWithSelector(ICreditVault.CreditVault_AssetShortfall.selector, 100 * USDC, 99 * USDC)

@@ -44,6 +44,14 @@ contract CreditVaultReleaseTest is FixtureVault {
         assertEq(vault.balanceOf(tenant), 9 * CREDIT);
     }
 
+    function test_Release_ReturnsTheLastNanocredit() public {
+        bytes32 jobId = _lock("job", CREDIT);
+        _charge(jobId, CREDIT - 1, false);
+        vm.warp(RELEASABLE_AT);
+        assertEq(vault.release(jobId), 1);
+        assertEq(vault.balanceOf(tenant), 9 * CREDIT + 1);
+    }
+
     function test_Release_WorksWhilePaused() public {
         bytes32 jobId = _lock("job", CREDIT);
         vm.warp(RELEASABLE_AT);

@@ -43,6 +43,31 @@ contract LockLibTest is Test {
         assertFalse(word.isRevokedBy(uint256(revokedAt) * 1000 - 1));
     }
 
+    function testFuzz_Covers_WhatItHoldsAndNoMore(
+        uint64 remainingNano,
+        uint256 amountNano,
+        uint40 expiresAt,
+        uint40 validAfter
+    ) public pure {
+        LockWord word = LockLib.open(remainingNano, expiresAt, validAfter);
+        assertEq(word.covers(amountNano), amountNano <= remainingNano);
+        assertTrue(word.covers(remainingNano));
+        assertFalse(word.covers(uint256(remainingNano) + 1));
+    }
+
+    function testFuzz_Covers_NothingOnceRevokedOrClosed(
+        uint64 remainingNano,
+        uint40 expiresAt,
+        uint40 revokedAt,
+        uint40 validAfter
+    ) public pure {
+        revokedAt = uint40(bound(revokedAt, 1, type(uint40).max));
+        LockWord word = LockLib.open(remainingNano, expiresAt, validAfter);
+        assertFalse(word.withRevokedAt(revokedAt).covers(0));
+        assertFalse(word.closed().covers(0));
+        assertFalse(LockWord.wrap(0).covers(0));
+    }
+
     function testFuzz_WithRevokedAt_ChangesNothingElse(
         uint64 remainingNano,
         uint40 expiresAt,

@@ -38,6 +38,16 @@ contract ParamsTest is SystemTest {
         }
     }
 
+    function test_BoundsAreWithinTheBounds() public {
+        Param[] memory params = _params();
+        for (uint256 i = 0; i < params.length; ++i) {
+            setParam(params[i].key, params[i].minimum);
+            assertEq(system.governor.param(params[i].key), params[i].minimum);
+            setParam(params[i].key, params[i].maximum);
+            assertEq(system.governor.param(params[i].key), params[i].maximum);
+        }
+    }
+
     function testFuzz_RevertWhen_ValueIsOutOfBounds(uint256 index, uint256 value) public {
         Param[] memory params = _params();
         Param memory chosen = params[bound(index, 0, params.length - 1)];
@@ -99,6 +109,9 @@ contract ParamsTest is SystemTest {
         pause();
         (,,, paused) = system.governor.settlementParams();
         assertTrue(paused);
+        skip(1 days);
+        (,,, paused) = system.governor.settlementParams();
+        assertFalse(paused);
     }
 
     function test_RevertWhen_ConstructedWithoutFeeRecipient() public {

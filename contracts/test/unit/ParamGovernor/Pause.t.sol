@@ -19,6 +19,20 @@ contract PauseTest is SystemTest {
         assertFalse(system.governor.isPaused());
     }
 
+    function test_PauseMayTakeSevenDays() public {
+        vm.prank(guardian);
+        system.governor.pause(7 days);
+        skip(7 days - 1);
+        assertTrue(system.governor.isPaused());
+    }
+
+    function test_FirstPauseNeedsNoCoolDownWhereTheClockHasJustBegun() public {
+        vm.warp(1);
+        vm.prank(guardian);
+        system.governor.pause(1);
+        assertTrue(system.governor.isPaused());
+    }
+
     function test_RevertWhen_PauseIsTooLong() public {
         vm.prank(guardian);
         vm.expectRevert(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Vm} from "forge-std/Vm.sol";
 import {IProviderRegistry} from "../../../src/interfaces/IProviderRegistry.sol";
 import {SystemTest} from "../../utils/SystemTest.sol";
 
@@ -53,15 +54,42 @@ contract ChangesTest is SystemTest {
 
     function test_NewAdminDropsWhatTheOldOneProposed() public {
         _propose("payout", address(0xbad));
+        _propose("signingKey", address(0xbad));
         _propose("admin", _new);
         skip(2 days);
         vm.prank(_new);
         vm.expectEmit(address(system.registry));
         emit IProviderRegistry.ChangeCancelled(_providerId, "payout");
+        vm.expectEmit(address(system.registry));
+        emit IProviderRegistry.ChangeCancelled(_providerId, "signingKey");
         system.registry.acceptChange(_providerId, "admin");
-        vm.prank(address(0xbad));
+        vm.startPrank(address(0xbad));
         _expectNoChange("payout");
         system.registry.acceptChange(_providerId, "payout");
+        _expectNoChange("signingKey");
+        system.registry.acceptChange(_providerId, "signingKey");
+    }
+
+    function test_NewAdminDropsNothingWhereNothingWasProposed() public {
+        _propose("admin", _new);
+        skip(2 days);
+        vm.recordLogs();
+        vm.prank(_new);
+        system.registry.acceptChange(_providerId, "admin");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 1);
+        assertEq(logs[0].topics[0], IProviderRegistry.ChangeAccepted.selector);
+    }
+
+    /// @dev Whoever was chosen once must not be able to come back after another was.
+    function test_RevertWhen_AcceptedTwice() public {
+        bytes32[3] memory fields = [bytes32("payout"), "signingKey", "admin"];
+        for (uint256 i = 0; i < fields.length; ++i) {
+            _change(fields[i], _new);
+            vm.prank(_new);
+            _expectNoChange(fields[i]);
+            system.registry.acceptChange(_providerId, fields[i]);
+        }
     }
 
     function test_Cancel() public {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {IProviderRegistry} from "../../../src/interfaces/IProviderRegistry.sol";
 import {SystemTest} from "../../utils/SystemTest.sol";
 
@@ -32,6 +34,14 @@ contract StatusTest is SystemTest {
         assertEq(system.registry.payoutOf(1), _payout);
         assertEq(_register(), 2);
         assertEq(system.registry.providerCount(), 2);
+    }
+
+    function test_RegisterWithoutBondSaysAndMovesNothingOfOne() public {
+        vm.expectCall(address(system.token), abi.encodePacked(IERC20.transferFrom.selector), 0);
+        vm.recordLogs();
+        _register();
+        // ProviderRegistered, ProviderStatusChanged and TariffPublished.
+        assertEq(vm.getRecordedLogs().length, 3);
     }
 
     function test_ViewsOfAnUnknownProvider() public view {

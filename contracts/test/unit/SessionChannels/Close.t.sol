@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
 import {ISessionChannels} from "../../../src/interfaces/ISessionChannels.sol";
 import {ChannelTest} from "./ChannelTest.sol";
 
@@ -21,6 +22,26 @@ contract CloseTest is ChannelTest {
         assertEq(system.vault.balanceOf(payee), finalNano);
         assertEq(system.vault.balanceOf(payer), 1_000_000 - finalNano);
         assertEq(system.vault.balanceOf(address(system.channels)), 0);
+    }
+
+    function test_CloseOfASpentChannelRefundsNothing() public {
+        ISessionChannels.Voucher memory signed = voucher(channelId, DEPOSIT_NANO);
+        bytes memory signature = sign(payerKey, signed);
+        vm.expectCall(
+            address(system.vault), abi.encodeCall(ICreditVault.moveCredit, (payee, DEPOSIT_NANO)), 1
+        );
+        vm.expectCall(address(system.vault), abi.encodePacked(ICreditVault.moveCredit.selector), 1);
+        vm.prank(payee);
+        system.channels.close(signed, signature);
+        assertState(ISessionChannels.ChannelState.Closed);
+        assertEq(system.vault.balanceOf(payee), DEPOSIT_NANO);
+    }
+
+    function test_CloseRefundsTheLastNanocredit() public {
+        claim(channelId, DEPOSIT_NANO - 1);
+        vm.prank(payee);
+        system.channels.close(voucher(channelId, 0), "");
+        assertEq(system.vault.balanceOf(payer), 1_000_000 - DEPOSIT_NANO + 1);
     }
 
     /// @dev Anyone may submit the same voucher first; the close must not fail for it.

@@ -22,6 +22,16 @@ contract OpenTest is ChannelTest {
         assertEq(system.vault.balanceOf(address(system.channels)), DEPOSIT_NANO + 500);
     }
 
+    function testFuzz_IdIsOfChainContractPayerPayeeAndSalt(address from, address to, bytes32 salt)
+        public
+        view
+    {
+        assertEq(
+            system.channels.channelIdOf(from, to, salt),
+            keccak256(abi.encode(block.chainid, address(system.channels), from, to, salt))
+        );
+    }
+
     function test_OpenWorksWhilePaused() public {
         pause();
         open("another", payee, 500);

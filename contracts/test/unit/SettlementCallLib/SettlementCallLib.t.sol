@@ -34,6 +34,14 @@ contract SettlementCallLibTest is Test {
         assertEq(SettlementCallLib.prepare(lines).linesHash(), keccak256(abi.encode(lines)));
     }
 
+    /// @dev Memory is priced by its square, and a batch may have a thousand lines.
+    function testFuzz_TakesTheRoomOfItsCallAndNoMore(Line[] calldata lines) public pure {
+        uint256 free = _freeMemory();
+        SettlementCall call_ = SettlementCallLib.prepare(lines);
+        assertEq(SettlementCall.unwrap(call_), free);
+        assertEq(_freeMemory(), free + 0xc0 + 64 * lines.length);
+    }
+
     function testFuzz_CallsWhatTheCompilerWouldEncode(
         BatchHeader calldata header,
         Line[] calldata lines,
@@ -74,6 +82,12 @@ contract SettlementCallLibTest is Test {
         BatchHeader memory header;
         vm.expectRevert(bytes(""));
         this.send(makeAddr("nobody"), header, new Line[](0), 0);
+    }
+
+    function _freeMemory() private pure returns (uint256 at) {
+        assembly ("memory-safe") {
+            at := mload(0x40)
+        }
     }
 
     function send(address treasury, BatchHeader calldata header, Line[] calldata lines, bytes32 batchHash)

@@ -54,6 +54,47 @@ contract SettleTest is SystemTest {
         system.treasury.settle(BATCH, 1000, _now(), _lines(line(_a, _first, 1000, true)));
     }
 
+    function test_BatchSettledSumsEveryLine() public {
+        vm.prank(address(system.receipts));
+        vm.expectEmit(address(system.treasury));
+        emit ISettlementTreasury.BatchSettled(BATCH, 3000, 30, 1_997_000);
+        system.treasury
+            .settle(BATCH, 3000, _now(), _lines(line(_a, _first, 1000, true), line(_b, _first, 2000, true)));
+    }
+
+    function test_CreditsOfSeveralBatchesAddUp() public {
+        for (uint256 i = 1; i <= 3; ++i) {
+            _settle(200, _lines(line(_a, _first, 100, false), line(_b, _second, 100, false)));
+            assertEq(system.treasury.payableOf(_first), 99 * i);
+            assertEq(system.treasury.payableOf(_second), 99 * i);
+            assertEq(system.treasury.feesPayable(), 2 * i);
+        }
+    }
+
+    /// @dev Stores are most of what a settlement costs.
+    function test_CreditsAProviderOnceABatch() public {
+        _settle(1000, _lines(line(_a, _first, 1000, false)));
+        vm.record();
+        _settle(1000, _lines(line(_a, _first, 1000, false)));
+        (, bytes32[] memory ofOneLine) = vm.accesses(address(system.treasury));
+        vm.record();
+        _settle(2000, _lines(line(_a, _first, 1000, false), line(_b, _first, 1000, false)));
+        (, bytes32[] memory ofTwoLines) = vm.accesses(address(system.treasury));
+        assertEq(ofTwoLines, ofOneLine);
+    }
+
+    function test_BatchThatPaysNothingStoresNothing() public {
+        _settle(1000, _lines(line(_a, _first, 1000, false)));
+        skip(1 days);
+        vm.record();
+        _settle(1000, _lines(line("unknown", _first, 1000, false)));
+        (, bytes32[] memory written) = vm.accesses(address(system.treasury));
+        assertEq(written.length, 0);
+        (uint64 paidNano, uint32 windowIndex) = system.treasury.paidInWindow(_first);
+        assertEq(paidNano, 1000);
+        assertEq(windowIndex, block.timestamp / 1 days - 1);
+    }
+
     function test_BatchWithoutLinesSettlesNothing() public {
         vm.expectEmit(address(system.treasury));
         emit ISettlementTreasury.BatchSettled(BATCH, 0, 0, 0);
