@@ -58,8 +58,8 @@ async function measure(store: Pool, { name, jobs, clients }: Scenario): Promise<
     [jobIds.map(bytesOf), Date.now() + 3_600_000, 10n ** 15n],
   );
   const ledger = {
-    holds: new HoldBatcher(store, { owner: "bench", proofMemoryMs: 120_000 }),
-    feed: new FeedWriter(store, gateway),
+    holds: new HoldBatcher(store, { owner: "bench", proofMemoryMs: 120_000, nowMs: Date.now }),
+    feed: new FeedWriter(store, gateway, Date.now),
   };
   const beginsAt = performance.now() + WARM_UP_MS;
   const endsAt = beginsAt + seconds * 1000;

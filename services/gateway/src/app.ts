@@ -90,7 +90,7 @@ export async function buildApp(deps: Deps): Promise<App> {
   });
   app.addHook("onSend", (request, reply, payload, done) => {
     if (!request.url.startsWith("/v1/")) return done(null, payload);
-    reply.header(Header.dpopNonce, nonces.issue(Math.floor(Date.now() / 1000)));
+    reply.header(Header.dpopNonce, nonces.issue(Math.floor(deps.nowMs() / 1000)));
     if (reply.statusCode === 401 && !reply.hasHeader("www-authenticate")) {
       reply.header("www-authenticate", 'DPoP algs="ES256"');
     }

@@ -21,6 +21,7 @@ import { HoldBatcher } from "./ledger/HoldBatcher.ts";
 import { RevocationFeed } from "./revocation/RevocationFeed.ts";
 import { RevocationKeeper } from "./revocation/RevocationKeeper.ts";
 import { RevocationStore } from "./revocation/RevocationStore.ts";
+import { StoreClock } from "./StoreClock.ts";
 import type { Provider } from "./upstream/Provider.ts";
 import { ProviderPool } from "./upstream/ProviderPool.ts";
 
@@ -88,18 +89,21 @@ export async function createGateway(
     domains: Deployment.domains(settings.deployment),
   };
   const bindsConnections = settings.tls !== null && settings.isTlsTerminatedUpstream !== true;
+  const clock = new StoreClock(pool);
+  const { nowMs } = clock;
   const tariffs = new TariffStore(pool, chain, settings.tariffUrl);
   const jobs = new JobStore(pool, tariffs);
-  const feed = new FeedWriter(pool, gateway);
+  const feed = new FeedWriter(pool, gateway, nowMs);
   const reports = new UsageReports(pool, chain, identity.domains);
   const running = new RunningCalls();
   const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs, resources.providerTls);
   const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
   const replica = new Replica(pool, settings.replicaId);
-  const revocations = new RevocationStore(pool);
+  const revocations = new RevocationStore(pool, nowMs);
   const watcher: JobWatcher = new JobWatcher({
     chain,
     jobs,
+    nowMs,
     revocations,
     onRevoked: () => revocationFeed.announce(),
     pool,
@@ -110,6 +114,7 @@ export async function createGateway(
     store: revocations,
     broadcast: resources.broadcast,
     chainReadAtMs: () => watcher.readAtMs(),
+    nowMs,
     logger,
     settings: {
       nodeId: randomUUID(),
@@ -131,7 +136,7 @@ export async function createGateway(
   metrics.observedGauge(
     "gateway_revocations_age_ms",
     "How old the list of revocations is, in milliseconds",
-    () => Date.now() - revocationFeed.completeAtMs(),
+    () => nowMs() - revocationFeed.completeAtMs(),
   );
   metrics.observedGauge("gateway_open_holds", "Calls with a hold that this process works on", () =>
     running.count(),
@@ -140,7 +145,7 @@ export async function createGateway(
   const assertRevocationsFresh = () => revocationFeed.assertFresh();
   const calls = new CallService({
     ...chargeDeps,
-    holds: new HoldBatcher(pool, { owner: replica.incarnation, proofMemoryMs: PROOF_MEMORY_MS }),
+    holds: new HoldBatcher(pool, { owner: replica.incarnation, proofMemoryMs: PROOF_MEMORY_MS, nowMs }),
     running,
     providers,
     settings: settings.call,
@@ -150,6 +155,7 @@ export async function createGateway(
   const app = await buildApp({
     identity,
     pool,
+    nowMs,
     chain,
     jobs,
     tariffs,
@@ -165,6 +171,7 @@ export async function createGateway(
       publicUrl: settings.publicUrl,
       bindsConnections,
       gateway,
+      nowMs,
       nonces,
       jobs,
       isRevoked: (jobId) => revocationFeed.isRevoked(jobId),
@@ -188,6 +195,7 @@ export async function createGateway(
   const stopping = new AbortController();
   const recover = () => recoverCalls({ ...chargeDeps, replica, running, jobs, tariffs });
   const housekeeping = async (): Promise<void> => {
+    await clock.sample();
     await replica.renew();
     await recover();
     // By the store's clock, which also wrote these times: a replica whose own clock jumps must forget nothing early.
@@ -211,6 +219,7 @@ export async function createGateway(
   return {
     app,
     start: async () => {
+      await clock.sample();
       await ensureHead(pool, gateway);
       await replica.renew();
       const recovered = await recover();

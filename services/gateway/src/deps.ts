@@ -13,6 +13,7 @@ import type { JobStore } from "./jobs/JobStore.ts";
 import type { TariffStore } from "./jobs/TariffStore.ts";
 import type { RevocationFeed } from "./revocation/RevocationFeed.ts";
 import type { RevocationStore } from "./revocation/RevocationStore.ts";
+import type { NowMs } from "./StoreClock.ts";
 import type { ProviderPool } from "./upstream/ProviderPool.ts";
 
 export type Identity = { gateway: Address; gatewayPrivateKey: Hex; domains: Deployment.Domains };
@@ -21,6 +22,8 @@ export type Identity = { gateway: Address; gatewayPrivateKey: Hex; domains: Depl
 export type Deps = {
   identity: Identity;
   pool: Pool;
+  /** The store's clock, which all replicas share. */
+  nowMs: NowMs;
   chain: ChainPort;
   jobs: JobStore;
   tariffs: TariffStore;

@@ -247,7 +247,7 @@ describe("an idempotency key", () => {
 
 test("a charge that the store rejects takes no other with it", async () => {
   const job = await harness.openJob();
-  const writer = new FeedWriter(harness.pool, gatewayAddress);
+  const writer = new FeedWriter(harness.pool, gatewayAddress, Date.now);
   const [good] = await Promise.all([job.by.send(job.chat())]);
   expect(good.status).toBe(200);
   const usage = (await feedOf(harness.pool, job.jobId)).find(({ kind }) => kind === "usage");
@@ -269,7 +269,7 @@ test("a charge that the store rejects takes no other with it", async () => {
 
 test("a hold that the store rejects takes no other with it", async () => {
   const job = await harness.openJob();
-  const holds = new HoldBatcher(harness.pool, { owner: "test", proofMemoryMs: 60_000 });
+  const holds = new HoldBatcher(harness.pool, { owner: "test", proofMemoryMs: 60_000, nowMs: Date.now });
   const hold = (holdNano: bigint) => {
     const proofHash = hex32();
     return holds.hold({
@@ -297,7 +297,7 @@ test("a hold that the store rejects takes no other with it", async () => {
 
 test("several writers share one feed without a gap, and lose nothing", async () => {
   const job = await harness.openJob();
-  const writers = Array.from({ length: 3 }, () => new FeedWriter(harness.pool, gatewayAddress));
+  const writers = Array.from({ length: 3 }, () => new FeedWriter(harness.pool, gatewayAddress, Date.now));
   const marks = Array.from({ length: 30 }, () => hex32());
   const by = await harness.caller(job.by.holder);
   const calls = (async () => {

@@ -5,6 +5,7 @@ import type { Address, Hex } from "viem";
 import type { Job } from "../jobs/Job.ts";
 import type { JobStore } from "../jobs/JobStore.ts";
 import { hexOf } from "../ledger/bytes.ts";
+import type { NowMs } from "../StoreClock.ts";
 import { exporterOf } from "./exporterOf.ts";
 import { idempotencyKeyOf } from "./idempotencyKeyOf.ts";
 import type { NonceIssuer } from "./NonceIssuer.ts";
@@ -48,12 +49,13 @@ export const PROOF_MEMORY_MS = 2 * PROOF_MAX_AGE_SECONDS * 1000;
  *
  * A proof is used once, on whichever replica: the store decides, in the transaction that takes the hold or before the
  * answer. Its memory survives a crash of any process, the database's included; each replica's own memory does not need to.
- * Clocks: `iat` may be a minute old or a few seconds ahead; how long a proof is good is bounded by the nonce, which is this
- * gateway's own clock.
+ * Clocks: `iat` may be a minute old or a few seconds ahead; how long a proof is good is bounded by the nonce, which is the
+ * clock of the gateway's store, the same for every replica.
  */
 export class Authenticator {
   readonly #publicUrl: string;
   readonly #bindsConnections: boolean;
+  readonly #nowMs: NowMs;
   readonly #nonces: NonceIssuer;
   readonly #jobs: JobStore;
   readonly #verifyToken: UsageAuth.Verifier;
@@ -65,6 +67,7 @@ export class Authenticator {
     publicUrl: string;
     bindsConnections: boolean;
     gateway: Address;
+    nowMs: NowMs;
     nonces: NonceIssuer;
     jobs: JobStore;
     isRevoked: (jobId: Hex) => boolean;
@@ -72,6 +75,7 @@ export class Authenticator {
   }) {
     this.#publicUrl = deps.publicUrl;
     this.#bindsConnections = deps.bindsConnections;
+    this.#nowMs = deps.nowMs;
     this.#nonces = deps.nonces;
     this.#jobs = deps.jobs;
     this.#verifyToken = UsageAuth.createVerifier((address) => address === deps.gateway);
@@ -99,7 +103,7 @@ export class Authenticator {
 
   async #verify(request: FastifyRequest, access: Access, jobId?: Hex): Promise<Caller> {
     const usageAuthToken = singleHeader(request, Header.usageAuth, "invalid_usage_auth");
-    const usageAuth = this.#verifyToken(usageAuthToken, nowSeconds());
+    const usageAuth = this.#verifyToken(usageAuthToken, this.#nowSeconds());
     if (jobId !== undefined && jobId !== usageAuth.jobId) throw Errors.fromCode("wrong_job");
     if (access === "spend" && this.#isRevoked(usageAuth.jobId)) throw Errors.fromCode("capability_revoked");
     const proof = this.verifyProof(request, { ...usageAuth, usageAuthToken });
@@ -108,7 +112,7 @@ export class Authenticator {
     if (job.capabilityHash !== usageAuth.capabilityHash || job.capability.holder !== usageAuth.holder) {
       throw Errors.fromCode("wrong_job", { detail: "The token is for another capability." });
     }
-    if (access === "spend") refuseOutOfTime(job.capability);
+    if (access === "spend") refuseOutOfTime(job.capability, this.#nowSeconds());
     return { job, usageAuth, usageAuthToken, proof };
   }
 
@@ -119,23 +123,27 @@ export class Authenticator {
     const { claims, proofHash } = DpopProof.verify(jwt, {
       method: request.method,
       url: `${this.#publicUrl}${request.url}`,
-      nowSeconds: nowSeconds(),
+      nowSeconds: this.#nowSeconds(),
       maxAgeSeconds: PROOF_MAX_AGE_SECONDS,
       holder,
-      nonce: (nonce) => this.#nonces.isFresh(nonce, nowSeconds()),
+      nonce: (nonce) => this.#nonces.isFresh(nonce, this.#nowSeconds()),
       exporter: binding === Capability.BINDING_EXPORTER ? this.#exporterOf(request) : null,
       ...(usageAuthToken === null ? {} : { usageAuth: usageAuthToken }),
       idempotencyKey: idempotencyKeyOf(request),
       isReplayed: ({ proofHash }) => this.#proofs.has(proofHash),
       ...(Buffer.isBuffer(body) ? { bodyHash: () => DpopProof.bodyHash(body) } : {}),
     });
-    this.#proofs.add(proofHash, Date.now());
+    this.#proofs.add(proofHash, this.#nowMs());
     return {
       jwt,
       claims,
       proofHash,
       jtiHash: hexOf(hash("sha256", claims.jti, "buffer")),
     };
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#nowMs() / 1000);
   }
 
   #exporterOf(request: FastifyRequest): Buffer {
@@ -164,12 +172,8 @@ function singleHeader(
   return values[0];
 }
 
-function refuseOutOfTime({ validAfter, expiresAt }: Capability.Capability): void {
-  const now = BigInt(nowSeconds());
+function refuseOutOfTime({ validAfter, expiresAt }: Capability.Capability, nowSeconds: number): void {
+  const now = BigInt(nowSeconds);
   if (now >= expiresAt) throw Errors.fromCode("capability_expired");
   if (now < validAfter) throw Errors.fromCode("capability_not_yet_valid");
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

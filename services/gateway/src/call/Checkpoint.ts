@@ -19,7 +19,7 @@ export class Checkpoint {
   readonly #pool: Pool;
   readonly #logger: Logger;
   readonly #call: CheckpointedCall;
-  #storedAtMs = 0;
+  #storedAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | null = null;
 
   constructor({ pool, logger }: { pool: Pool; logger: Logger }, call: CheckpointedCall) {
@@ -29,8 +29,8 @@ export class Checkpoint {
   }
 
   note(progress: () => Progress): void {
-    if (this.#running !== null || Date.now() - this.#storedAtMs < INTERVAL_MS) return;
-    this.#storedAtMs = Date.now();
+    if (this.#running !== null || performance.now() - this.#storedAtMs < INTERVAL_MS) return;
+    this.#storedAtMs = performance.now();
     this.#running = this.#store(progress()).finally(() => {
       this.#running = null;
     });

@@ -61,14 +61,13 @@ export class UsageReports {
     verdict: { isLate: boolean; agrees: boolean | null },
   ): Promise<void> {
     await this.#pool.query(
-      "INSERT INTO usage_reports VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+      "INSERT INTO usage_reports VALUES ($1, $2, $3, $4, $5, store_now_ms()) ON CONFLICT DO NOTHING",
       [
         bytesOf(callId),
         signed.report.providerId,
         JSON.stringify(UsageReport.toJson(signed)),
         verdict.isLate,
         verdict.agrees,
-        Date.now(),
       ],
     );
     this.#arrivals.emit(callId);
@@ -82,7 +81,7 @@ export class UsageReports {
     reason: NonNullable<SettledUnits["disagreement"]> | "late",
   ): Promise<void> {
     await this.#pool.query(
-      "INSERT INTO usage_disagreements VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+      "INSERT INTO usage_disagreements VALUES ($1, $2, $3, $4, $5, $6, store_now_ms()) ON CONFLICT DO NOTHING",
       [
         bytesOf(call.callId),
         call.providerId,
@@ -90,7 +89,6 @@ export class UsageReports {
         JSON.stringify(Pricing.unitsToJson(reported)),
         settled === null ? null : JSON.stringify(Pricing.unitsToJson(settled)),
         reason,
-        Date.now(),
       ],
     );
   }
@@ -105,10 +103,10 @@ export class UsageReports {
 
   async #signingKeyOf(providerId: number): Promise<Address | null> {
     const known = this.#keys.get(providerId);
-    if (known && Date.now() - known.readAtMs < SIGNING_KEY_TTL_MS) return known.key;
+    if (known && performance.now() - known.readAtMs < SIGNING_KEY_TTL_MS) return known.key;
     try {
       const key = await this.#chain.signingKeyOf(providerId);
-      this.#keys.set(providerId, { key, readAtMs: Date.now() });
+      this.#keys.set(providerId, { key, readAtMs: performance.now() });
       return key;
     } catch (error) {
       // A key changes in two slow steps on chain, so for the length of an outage the last one known will do.

@@ -32,13 +32,13 @@ export async function firstCallOf(
   requestHash: Hex,
   waitMs: number,
 ): Promise<FirstCall> {
-  const endsAt = Date.now() + waitMs;
+  const endsAt = performance.now() + waitMs;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const row = await read(pool, jobId, idempotencyKey);
     if (row === null) return { outcome: "free" };
     if (hexOf(row.request_hash) !== requestHash) throw Errors.fromCode("idempotency_conflict");
     if (row.state === "captured") return answerOf(row);
-    if (Date.now() + pauseMs > endsAt) throw Errors.fromCode("call_running");
+    if (performance.now() + pauseMs > endsAt) throw Errors.fromCode("call_running");
     await sleep(pauseMs);
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger, Pool } from "@tac/kit";
 import type { JobStore } from "../jobs/JobStore.ts";
 import type { RevocationStore } from "../revocation/RevocationStore.ts";
+import type { NowMs } from "../StoreClock.ts";
 import type { ChainPort } from "./ChainPort.ts";
 
 export type WatcherSettings = {
@@ -19,6 +20,7 @@ export class JobWatcher {
   readonly #jobs: Pick<JobStore, "markReleased">;
   readonly #revocations: Pick<RevocationStore, "recordChain">;
   readonly #onRevoked: () => Promise<void>;
+  readonly #nowMs: NowMs;
   readonly #pool: Pool;
   readonly #logger: Logger;
   readonly #settings: WatcherSettings;
@@ -33,6 +35,7 @@ export class JobWatcher {
     revocations: Pick<RevocationStore, "recordChain">;
     /** Called once new revocations are in the store. */
     onRevoked: () => Promise<void>;
+    nowMs: NowMs;
     pool: Pool;
     logger: Logger;
     settings: WatcherSettings;
@@ -42,6 +45,7 @@ export class JobWatcher {
     this.#revocations = deps.revocations;
     this.#onRevoked = deps.onRevoked;
     this.#pool = deps.pool;
+    this.#nowMs = deps.nowMs;
     this.#logger = deps.logger;
     this.#settings = deps.settings;
   }
@@ -62,7 +66,7 @@ export class JobWatcher {
 
   /** Reads up to the head of the chain once. */
   async poll(): Promise<void> {
-    const startedAtMs = Date.now();
+    const startedAtMs = this.#nowMs();
     this.#cursor ??= await this.#loadCursor();
     for (let isCaughtUp = false; !isCaughtUp && !this.#stopping.signal.aborted; ) {
       const from: bigint = this.#cursor + 1n;

@@ -4,6 +4,7 @@ import type { Address, Hex } from "viem";
 import { byteaArray, textArray } from "../ledger/binaryArrays.ts";
 import { bytesOf } from "../ledger/bytes.ts";
 import { type Capture, toColumns } from "../ledger/Capture.ts";
+import type { NowMs } from "../StoreClock.ts";
 import { chainEvents, type FeedPosition, positionAfter } from "./chainEvents.ts";
 import { appendValues, readHead } from "./feedStore.ts";
 
@@ -24,13 +25,15 @@ const CALL_NOT_OPEN = "TAC01";
 export class FeedWriter {
   readonly #pool: Pool;
   readonly #gateway: Address;
+  readonly #nowMs: NowMs;
   #tasks: Task[] = [];
   #head: FeedPosition | null = null;
   #isWriting = false;
 
-  constructor(pool: Pool, gateway: Address) {
+  constructor(pool: Pool, gateway: Address, nowMs: NowMs) {
     this.#pool = pool;
     this.#gateway = gateway;
+    this.#nowMs = nowMs;
   }
 
   /** Charges a call; false when it had already ended, then nothing is written. */
@@ -117,7 +120,7 @@ export class FeedWriter {
     const events = chainEvents(
       head,
       batch.map(({ body }) => body),
-      Date.now(),
+      this.#nowMs(),
     );
     const { rows } = await connection.query<{ written: boolean }>({
       name: "capture_calls",
@@ -141,7 +144,7 @@ export class FeedWriter {
       const head = await readHead(transaction, this.#gateway, true);
       this.#head = null;
       if (!(await apply(transaction))) return false;
-      const events = chainEvents(head, [body], Date.now());
+      const events = chainEvents(head, [body], this.#nowMs());
       await transaction.query("SELECT feed_append($1, $2, $3, $4, $5)", appendValues(head, events));
       return true;
     });

@@ -108,9 +108,9 @@ export class JobStore {
   /** The chain gave back what was left of these locks, so nothing of the jobs can be paid any more; idempotent. */
   async markReleased(jobIds: readonly Hex[]): Promise<void> {
     await this.#pool.query(
-      `UPDATE jobs SET status = 'settled', closed_at_ms = coalesce(closed_at_ms, $2)
+      `UPDATE jobs SET status = 'settled', closed_at_ms = coalesce(closed_at_ms, store_now_ms())
         WHERE job_id = ANY($1) AND status <> 'settled'`,
-      [jobIds.map(bytesOf), Date.now()],
+      [jobIds.map(bytesOf)],
     );
   }
 }
@@ -125,7 +125,6 @@ export async function insertJob(
 ): Promise<boolean> {
   const { capability, owner } = grant;
   const jobId = bytesOf(capability.jobId);
-  const nowMs = Date.now();
   const team = owner.team ?? null;
   const user = owner.user ?? null;
   await transaction.query("SELECT lock_budgets($1, true)", [bytesOf(capability.tenant)]);
@@ -147,7 +146,7 @@ export async function insertJob(
     ],
   );
   if (rowCount !== 1) return false;
-  await transaction.query("INSERT INTO job_grants VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", [
+  await transaction.query("INSERT INTO job_grants VALUES ($1, $2, $3, $4, $5, $6, $7, store_now_ms())", [
     jobId,
     JSON.stringify(Capability.toJson(capability)),
     grant.capabilitySignature,
@@ -155,11 +154,10 @@ export async function insertJob(
     JSON.stringify(grant.jwk),
     bytesOf(proof.transactionHash),
     proof.blockNumber,
-    nowMs,
   ]);
   await transaction.query(
-    "SELECT ledger_post(ARRAY[ROW($1, NULL, 'lock', 'lock', 'available', $2)::ledger_posting], $3)",
-    [jobId, lockedNano, nowMs],
+    "SELECT ledger_post(ARRAY[ROW($1, NULL, 'lock', 'lock', 'available', $2)::ledger_posting], store_now_ms())",
+    [jobId, lockedNano],
   );
   return true;
 }

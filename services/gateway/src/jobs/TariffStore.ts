@@ -103,14 +103,8 @@ export class TariffStore {
     }
     await this.#pool.query(
       `INSERT INTO tariffs (tariff_hash, provider_id, tariff_version, tariff, stored_at_ms)
-       VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-      [
-        bytesOf(tariffHash),
-        tariff.providerId,
-        tariff.version,
-        JSON.stringify(Tariff.toJson(tariff)),
-        Date.now(),
-      ],
+       VALUES ($1, $2, $3, $4, store_now_ms()) ON CONFLICT DO NOTHING`,
+      [bytesOf(tariffHash), tariff.providerId, tariff.version, JSON.stringify(Tariff.toJson(tariff))],
     );
     this.#known.set(tariffHash, tariff);
   }

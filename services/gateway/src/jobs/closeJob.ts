@@ -2,6 +2,7 @@ import { Errors, type FeedEvent } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
 import { bytesOf } from "../ledger/bytes.ts";
+import type { NowMs } from "../StoreClock.ts";
 import { endOf } from "./Job.ts";
 import type { JobStore } from "./JobStore.ts";
 
@@ -10,11 +11,11 @@ import type { JobStore } from "./JobStore.ts";
  * Errors: `calls_running`, `capability_revoked`, `capability_expired`, `unknown_job`.
  */
 export async function closeJob(
-  { feed, jobs }: { feed: FeedWriter; jobs: JobStore },
+  { feed, jobs, nowMs }: { feed: FeedWriter; jobs: JobStore; nowMs: NowMs },
   body: FeedEvent.JobClosed,
 ): Promise<{ jobId: Hex; closedAtMs: number }> {
   const jobId = bytesOf(body.jobId);
-  const nowMs = Date.now();
+  const closingAtMs = nowMs();
   let closedAtMs: bigint | null = null;
   await feed.change({ kind: "job-closed", body }, async (transaction) => {
     // Taken by itself first, so that the update sees every call that was admitted before it got the row.
@@ -24,7 +25,7 @@ export async function closeJob(
         WHERE job_id = $1 AND status = 'open' AND held_nano = 0 AND revoked_at_ms IS NULL AND $2 < expires_at_ms
           AND NOT EXISTS (SELECT FROM running_calls WHERE job_id = $1)
         RETURNING closed_at_ms`,
-      [jobId, nowMs],
+      [jobId, closingAtMs],
     );
     closedAtMs = rows[0]?.closed_at_ms ?? null;
     if (closedAtMs !== null) return true;
@@ -38,7 +39,7 @@ export async function closeJob(
   if (closedAtMs !== null) return { jobId: body.jobId, closedAtMs: Number(closedAtMs) };
   const state = await jobs.state(body.jobId);
   if (state === null) throw Errors.fromCode("unknown_job");
-  const endedBy = endOf(state, nowMs);
+  const endedBy = endOf(state, closingAtMs);
   if (endedBy !== null) throw Errors.fromCode(endedBy);
   throw Errors.fromCode("calls_running");
 }

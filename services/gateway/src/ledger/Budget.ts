@@ -30,13 +30,12 @@ export async function setBudget(
   { tenant, level, subject }: BudgetName,
   { limitNano, period }: BudgetTerms,
 ): Promise<void> {
-  await pool.query("SELECT set_budget($1, $2, $3, $4, $5, $6)", [
+  await pool.query("SELECT set_budget($1, $2, $3, $4, $5, store_now_ms())", [
     bytesOf(tenant),
     level,
     subject,
     period,
     limitNano,
-    Date.now(),
   ]);
 }
 
@@ -53,10 +52,10 @@ type Row = {
 export async function budgetView(pool: Pool, { tenant, level, subject }: BudgetName) {
   const { rows } = await pool.query<Row>(
     `SELECT b.budget_id, b.period, b.limit_nano, s.starts_at_ms, w.held_nano, w.spent_nano
-       FROM budgets b CROSS JOIN LATERAL budget_window_start(b.period, $4) AS s(starts_at_ms)
+       FROM budgets b CROSS JOIN LATERAL budget_window_start(b.period, store_now_ms()) AS s(starts_at_ms)
        LEFT JOIN budget_windows w USING (budget_id, period, starts_at_ms)
       WHERE b.tenant = $1 AND b.level = $2 AND b.subject = $3`,
-    [bytesOf(tenant), level, subject, Date.now()],
+    [bytesOf(tenant), level, subject],
   );
   const row = rows[0];
   if (row === undefined) throw Errors.fromCode("unknown_budget");

@@ -1,9 +1,10 @@
 import { isStoreUnavailable, type Pool } from "@tac/kit";
+import type { NowMs } from "../StoreClock.ts";
 import { type HoldOutcome, type HoldRefusal, toColumns, type WantedHold } from "./Hold.ts";
 
 type Waiting = { hold: WantedHold; admit: (outcome: HoldOutcome) => void; fail: (error: unknown) => void };
-/** Whose calls these are, and how long a spent proof is remembered. */
-export type HoldTerms = { owner: string; proofMemoryMs: number };
+/** Whose calls these are, how long a spent proof is remembered, and the clock that dates the calls. */
+export type HoldTerms = { owner: string; proofMemoryMs: number; nowMs: NowMs };
 type Lane = { waiting: Waiting[]; isSending: boolean };
 
 const MAX_BATCH = 256;
@@ -42,8 +43,8 @@ export class HoldBatcher {
   }
 
   async #send(arrived: Waiting[]): Promise<void> {
-    const { owner, proofMemoryMs } = this.#terms;
-    const heldAtMs = Date.now();
+    const { owner, proofMemoryMs, nowMs } = this.#terms;
+    const heldAtMs = nowMs();
     // Calls of one job side by side, each job's in the order of their arrival, which a stable sort keeps.
     const batch = arrived.sort((one, two) => compare(one.hold.jobId, two.hold.jobId));
     try {

@@ -16,8 +16,8 @@ export type ReleaseReason =
 export async function releaseCall(pool: Pool, callId: Hex, reason: ReleaseReason): Promise<boolean> {
   const { rows } = await pool.query<{ released: boolean }>({
     name: "release_call",
-    text: "SELECT release_call($1, $2, $3) AS released",
-    values: [bytesOf(callId), reason, Date.now()],
+    text: "SELECT release_call($1, $2, store_now_ms()) AS released",
+    values: [bytesOf(callId), reason],
   });
   return rows[0]?.released === true;
 }

@@ -3,6 +3,7 @@ import type { Broadcast, Logger } from "@tac/kit";
 import { Errors, RevocationList } from "@tac/protocol";
 import type { Hex } from "viem";
 import { z } from "zod";
+import type { NowMs } from "../StoreClock.ts";
 import { RevocationIndex } from "./RevocationIndex.ts";
 import type { RevocationStore } from "./RevocationStore.ts";
 
@@ -29,6 +30,7 @@ export class RevocationFeed {
   readonly #store: Pick<RevocationStore, "headSeq" | "after">;
   readonly #broadcast: Broadcast;
   readonly #chainReadAtMs: () => number;
+  readonly #nowMs: NowMs;
   readonly #logger: Logger;
   readonly #settings: FeedSettings;
   readonly #stopping = new AbortController();
@@ -45,12 +47,14 @@ export class RevocationFeed {
     store: Pick<RevocationStore, "headSeq" | "after">;
     broadcast: Broadcast;
     chainReadAtMs: () => number;
+    nowMs: NowMs;
     logger: Logger;
     settings: FeedSettings;
   }) {
     this.#store = deps.store;
     this.#broadcast = deps.broadcast;
     this.#chainReadAtMs = deps.chainReadAtMs;
+    this.#nowMs = deps.nowMs;
     this.#logger = deps.logger;
     this.#settings = deps.settings;
   }
@@ -81,7 +85,7 @@ export class RevocationFeed {
 
   /** Errors: `revocations_unavailable`, `chain_unavailable`. */
   assertFresh(): void {
-    const oldest = Date.now() - this.#settings.maxAgeMs;
+    const oldest = this.#nowMs() - this.#settings.maxAgeMs;
     if (this.#completeAtMs < oldest) {
       throw Errors.fromCode("revocations_unavailable", {
         detail: "This replica has lost the channel on which revocations come, so no call is let through.",
@@ -139,7 +143,7 @@ export class RevocationFeed {
     const { nodeId, beatMs } = this.#settings;
     while (!this.#stopping.signal.aborted) {
       try {
-        const sentAtMs = Date.now();
+        const sentAtMs = this.#nowMs();
         const headSeq = (await this.#store.headSeq()).toString();
         await this.#broadcast.publish(`beat-${nodeId}`, { sentAtMs, headSeq });
       } catch (error) {
@@ -157,8 +161,8 @@ export class RevocationFeed {
     if (wasLost) await this.#readAll();
     else if (BigInt(headSeq) > this.#index.headSeq) await this.#catchUp();
     if (sentAtMs > this.#completeAtMs) this.#completeAtMs = sentAtMs;
-    if (Date.now() - this.#forgottenAtMs < FORGET_MS) return;
-    this.#forgottenAtMs = Date.now();
+    if (this.#nowMs() - this.#forgottenAtMs < FORGET_MS) return;
+    this.#forgottenAtMs = this.#nowMs();
     this.#index.forgetExpired(this.#forgottenAtMs);
   }
 
@@ -189,7 +193,7 @@ export class RevocationFeed {
 
   async #readAfter(index: RevocationIndex): Promise<void> {
     const headSeq = await this.#store.headSeq();
-    if (headSeq > index.headSeq) index.add(await this.#store.after(index.headSeq, Date.now()), headSeq);
+    if (headSeq > index.headSeq) index.add(await this.#store.after(index.headSeq, this.#nowMs()), headSeq);
     for (const wake of [...this.#waiting]) wake();
   }
 

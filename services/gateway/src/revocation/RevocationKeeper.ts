@@ -126,10 +126,10 @@ async function closeRevoked(transaction: Transaction, jobId: Hex): Promise<strin
   // Taken by itself first, so that the update sees every call that was admitted before it got the row.
   await transaction.query("SELECT FROM jobs WHERE job_id = $1 FOR NO KEY UPDATE", [bytesOf(jobId)]);
   const { rowCount } = await transaction.query(
-    `UPDATE jobs SET status = 'closed', closed_at_ms = $2
+    `UPDATE jobs SET status = 'closed', closed_at_ms = store_now_ms()
       WHERE job_id = $1 AND status = 'open' AND held_nano = 0
         AND NOT EXISTS (SELECT FROM calls WHERE job_id = $1 AND ended_at_ms IS NULL)`,
-    [bytesOf(jobId), Date.now()],
+    [bytesOf(jobId)],
   );
   if (rowCount === 1) return "closed now";
   const { rows } = await transaction.query<{ status: string }>("SELECT status FROM jobs WHERE job_id = $1", [

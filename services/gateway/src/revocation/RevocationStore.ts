@@ -2,6 +2,7 @@ import { type Pool, type Transaction, withTransaction } from "@tac/kit";
 import { Revocation, type RevocationList } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
+import type { NowMs } from "../StoreClock.ts";
 
 export type Origin = "chain" | "tenant" | "holder";
 
@@ -21,9 +22,11 @@ const LONGEST_WAIT_MS = 300_000;
 /** Revocations in PostgreSQL: append-only, numbered in commit order. Each method gives the jobs it newly revoked. */
 export class RevocationStore {
   readonly #pool: Pool;
+  readonly #nowMs: NowMs;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, nowMs: NowMs) {
     this.#pool = pool;
+    this.#nowMs = nowMs;
   }
 
   /** The chain's word on one job, or on all of a tenant's that were valid by then. */
@@ -32,7 +35,7 @@ export class RevocationStore {
     return withTransaction(this.#pool, async (transaction) => {
       await transaction.query(
         `INSERT INTO tenant_revocations VALUES ($1, $2, 'chain', NULL, NULL, $3) ON CONFLICT DO NOTHING`,
-        [bytesOf(tenant), revokedAtMs, Date.now()],
+        [bytesOf(tenant), revokedAtMs, this.#nowMs()],
       );
       const jobIds = await revokeJobs(transaction, tenant, null, revokedAtMs, "chain");
       // The vault is not told of a revocation of all, so somebody has to write it into the locks that are open.
@@ -40,7 +43,7 @@ export class RevocationStore {
         `INSERT INTO revocation_tasks (job_id, kind, payload, due_at_ms)
          SELECT job_id, 'apply', '{}', $3 FROM jobs
           WHERE tenant = $1 AND valid_after_ms <= $2 AND status <> 'settled' ON CONFLICT DO NOTHING`,
-        [bytesOf(tenant), revokedAtMs, Date.now()],
+        [bytesOf(tenant), revokedAtMs, this.#nowMs()],
       );
       return jobIds;
     });
@@ -50,7 +53,7 @@ export class RevocationStore {
   async recordSigned(jobId: Hex, revocation: Revocation.Revocation, signature: Hex): Promise<Hex[]> {
     return withTransaction(this.#pool, async (transaction) => {
       await addTask(transaction, jobId, "submit", { ...Revocation.toJson(revocation), signature });
-      return revokeJobs(transaction, revocation.tenant, jobId, Date.now(), "tenant");
+      return revokeJobs(transaction, revocation.tenant, jobId, this.#nowMs(), "tenant");
     });
   }
 
@@ -63,7 +66,7 @@ export class RevocationStore {
     return withTransaction(this.#pool, async (transaction) => {
       await transaction.query(
         `INSERT INTO tenant_revocations VALUES ($1, $2, 'tenant', $3, $4, $5) ON CONFLICT DO NOTHING`,
-        [bytesOf(tenant), revokedAtMs, signature, deadline, Date.now()],
+        [bytesOf(tenant), revokedAtMs, signature, deadline, this.#nowMs()],
       );
       return revokeJobs(transaction, tenant, null, revokedAtMs, "tenant");
     });
@@ -77,7 +80,7 @@ export class RevocationStore {
   ): Promise<Hex[]> {
     return withTransaction(this.#pool, async (transaction) => {
       await addTask(transaction, jobId, "close", evidence);
-      return revokeJobs(transaction, tenant, jobId, Date.now(), "holder");
+      return revokeJobs(transaction, tenant, jobId, this.#nowMs(), "holder");
     });
   }
 
@@ -85,7 +88,7 @@ export class RevocationStore {
   async revokeLate(jobId: Hex): Promise<Hex[]> {
     const { rows } = await this.#pool.query<{ revoke_late_job: Buffer }>("SELECT revoke_late_job($1, $2)", [
       bytesOf(jobId),
-      Date.now(),
+      this.#nowMs(),
     ]);
     return rows.map((row) => hexOf(row.revoke_late_job));
   }
@@ -136,7 +139,7 @@ export class RevocationStore {
                 ORDER BY due_at_ms LIMIT $4 FOR UPDATE SKIP LOCKED) due
         WHERE t.job_id = due.job_id AND t.kind = due.kind
         RETURNING t.job_id, t.kind, t.payload, t.attempts`,
-      [Date.now(), TASK_LEASE_MS, LONGEST_WAIT_MS, limit],
+      [this.#nowMs(), TASK_LEASE_MS, LONGEST_WAIT_MS, limit],
     );
     return rows.map((row) => ({ ...row, jobId: hexOf(row.job_id) }));
   }
@@ -144,7 +147,7 @@ export class RevocationStore {
   async endTask({ jobId, kind }: RevocationTask, outcome: string): Promise<void> {
     await this.#pool.query(
       "UPDATE revocation_tasks SET done_at_ms = $3, outcome = $4 WHERE job_id = $1 AND kind = $2",
-      [bytesOf(jobId), kind, Date.now(), outcome],
+      [bytesOf(jobId), kind, this.#nowMs(), outcome],
     );
   }
 
@@ -153,7 +156,7 @@ export class RevocationStore {
     await this.#pool.query("UPDATE revocation_tasks SET due_at_ms = $3 WHERE job_id = $1 AND kind = $2", [
       bytesOf(jobId),
       kind,
-      Date.now() + delayMs,
+      this.#nowMs() + delayMs,
     ]);
   }
 }
@@ -165,13 +168,10 @@ async function revokeJobs(
   revokedAtMs: number,
   origin: Origin,
 ): Promise<Hex[]> {
-  const { rows } = await connection.query<{ revoke_jobs: Buffer }>("SELECT revoke_jobs($1, $2, $3, $4, $5)", [
-    bytesOf(tenant),
-    jobId === null ? null : bytesOf(jobId),
-    revokedAtMs,
-    origin,
-    Date.now(),
-  ]);
+  const { rows } = await connection.query<{ revoke_jobs: Buffer }>(
+    "SELECT revoke_jobs($1, $2, $3, $4, store_now_ms())",
+    [bytesOf(tenant), jobId === null ? null : bytesOf(jobId), revokedAtMs, origin],
+  );
   return rows.map((row) => hexOf(row.revoke_jobs));
 }
 
@@ -182,10 +182,10 @@ async function addTask(
   payload: object,
 ): Promise<void> {
   await transaction.query(
-    `INSERT INTO revocation_tasks (job_id, kind, payload, due_at_ms) VALUES ($1, $2, $3, $4)
+    `INSERT INTO revocation_tasks (job_id, kind, payload, due_at_ms) VALUES ($1, $2, $3, store_now_ms())
      ON CONFLICT (job_id, kind) DO UPDATE
        SET payload = excluded.payload, done_at_ms = NULL, outcome = NULL, due_at_ms = excluded.due_at_ms
        WHERE revocation_tasks.outcome <> 'done'`,
-    [bytesOf(jobId), kind, JSON.stringify(payload), Date.now()],
+    [bytesOf(jobId), kind, JSON.stringify(payload)],
   );
 }

@@ -36,7 +36,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     const { holder, binding, jobId } = grant.capability;
     const proof = authenticator.verifyProof(request, { holder, binding, usageAuthToken: null });
     await authenticator.spend(jobId, proof);
-    const nowSeconds = Math.floor(Date.now() / 1000);
+    const nowSeconds = Math.floor(deps.nowMs() / 1000);
     const {
       job,
       state,
@@ -48,7 +48,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
       nowSeconds,
       bindsConnections: deps.bindsConnections,
     });
-    const endedBy = endOf(state, Date.now());
+    const endedBy = endOf(state, deps.nowMs());
     const { usageAuth, expiresAt } = issueUsageAuth(job, state, {
       lifetimeSeconds: deps.usageAuthLifetimeSeconds,
       nowSeconds,

@@ -48,7 +48,7 @@ export function addOracleRoutes(app: FastifyInstance, deps: Deps): void {
       path: request.url,
       body: bodyBytes(request.body),
       headers: request.headers,
-      nowMs: Date.now(),
+      nowMs: deps.nowMs(),
       publicKeyOf: (name) => peers.get(name),
     });
     if (tls === null || tls.current().ca === null) return;

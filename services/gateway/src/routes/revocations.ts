@@ -63,7 +63,7 @@ export function addRevocationRoutes(app: FastifyInstance, deps: Deps): void {
 /** Errors: `invalid_signature`, `unknown_job`. */
 async function revokeOne(deps: Deps, revocation: Revocation.Revocation, signature: Hex): Promise<Answer> {
   const { jobs, revocations, identity } = deps;
-  refuseLate(revocation.deadline);
+  refuseLate(revocation.deadline, deps.nowMs());
   const jobId = Capability.jobId(revocation.tenant, revocation.salt);
   // Whoever is not known here cannot make this gateway pay for a transaction.
   if ((await jobs.state(jobId)) === null) {
@@ -79,8 +79,8 @@ async function revokeOne(deps: Deps, revocation: Revocation.Revocation, signatur
 
 /** Errors: `invalid_signature`, `invalid_request` for a date in the future. */
 async function revokeAll(deps: Deps, order: Revocation.RevokeAll, signature: Hex): Promise<Answer> {
-  refuseLate(order.deadline);
-  if (order.revokedAt > nowSeconds() + CLOCK_SKEW_SECONDS) {
+  refuseLate(order.deadline, deps.nowMs());
+  if (order.revokedAt > secondsOf(deps.nowMs()) + CLOCK_SKEW_SECONDS) {
     throw Errors.fromCode("invalid_request", {
       param: "revokeAll.revokedAt",
       detail: "The date lies in the future.",
@@ -115,8 +115,8 @@ async function answer(
   return { jobIds, revokedAtMs: revokedAtMs?.toString() ?? null, chain };
 }
 
-function refuseLate(deadline: bigint): void {
-  if (nowSeconds() <= deadline) return;
+function refuseLate(deadline: bigint, nowMs: number): void {
+  if (secondsOf(nowMs) <= deadline) return;
   throw Errors.fromCode("invalid_signature", { param: "deadline", detail: "The signature has expired." });
 }
 
@@ -130,6 +130,6 @@ async function refuseUnsigned({ chain }: Deps, tenant: Address, digest: Hex, sig
   });
 }
 
-function nowSeconds(): bigint {
-  return BigInt(Math.floor(Date.now() / 1000));
+function secondsOf(ms: number): bigint {
+  return BigInt(Math.floor(ms / 1000));
 }
