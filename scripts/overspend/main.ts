@@ -12,6 +12,7 @@ import { startFleet } from "./Fleet.ts";
 import { openHarness } from "./Harness.ts";
 import { duplicates } from "./phases/duplicates.ts";
 import { firstRequests } from "./phases/firstRequests.ts";
+import { litellm } from "./phases/litellm.ts";
 import type { PhaseReport } from "./phases/Phase.ts";
 import { settlement } from "./phases/settlement.ts";
 import { storm } from "./phases/storm.ts";
@@ -34,6 +35,13 @@ const gatewayCommand = (stack: Stack): Command => {
   return { ...command, env: { ...command.env, ...hurried } };
 };
 
+const absent = (error: Error): PhaseReport => ({
+  name: "LiteLLM is not compared, for it cannot be run here",
+  figures: [],
+  jobs: [],
+  problems: [error.message],
+});
+
 const dir = join(repositoryDir, ".local", "overspend");
 const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
 const stack = await startStack({
@@ -54,9 +62,12 @@ try {
   await run(duplicates(harness, settings.duplicates));
   await run(storm(harness, settings.storm));
   await run(settlement(harness));
+  if (settings.compares) {
+    print(await litellm(settings.firstRequests).catch((error: Error) => absent(error)));
+  }
   await harness.close();
 
-  // The last phase looks at every job once more.
+  // The last phase of ours looks at every job once more.
   const jobs = reports.at(-1)?.jobs ?? [];
   const overspendNano = jobs.reduce((sum, job) => sum + overspendOf(job), 0n);
   const problems = reports.flatMap((report) => report.problems);

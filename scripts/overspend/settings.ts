@@ -12,4 +12,6 @@ export const settings = {
   firstRequests: { requests: number("REQUESTS", 2_000), affordable: number("AFFORDABLE", 137) },
   duplicates: { keys: number("KEYS", 250), copies: 4 },
   storm: { seconds: number("SECONDS", 60), jobs: number("JOBS", 8), callers: number("CALLERS", 200) },
+  /** LITELLM=0 leaves the comparison out. */
+  compares: process.env.LITELLM !== "0",
 } as const;

@@ -46,40 +46,47 @@ const versionOf = (): string =>
 /** LiteLLM keeps a body's metadata for itself, so its slow stream is a model of its own. */
 const slowModel = "sim-chat-slow";
 
-const modelOf = ({ origin, apiKey }: BenchStack["provider"]) => ({
+/** What it passes calls on to. */
+type Upstream = { provider: Pick<BenchStack["provider"], "origin" | "apiKey"> };
+
+/** Dollars a token. */
+export const litellmPrices = { input: 1.5e-7, output: 6e-7 };
+
+const modelOf = ({ origin, apiKey }: Upstream["provider"]) => ({
   model: "openai/sim-chat-small",
   api_base: `${origin}/v1`,
   api_key: apiKey,
-  input_cost_per_token: 1.5e-7,
-  output_cost_per_token: 6e-7,
+  input_cost_per_token: litellmPrices.input,
+  output_cost_per_token: litellmPrices.output,
 });
 
 /** JSON is YAML. The budget is kept in the process, as LiteLLM does without Redis and without its database. */
-const configOf = ({ provider }: BenchStack, hasBudget: boolean): string =>
+const configOf = ({ provider }: Upstream, budgetDollars: number | null): string =>
   JSON.stringify({
     model_list: [
       { model_name: "sim-chat-small", litellm_params: modelOf(provider) },
       { model_name: slowModel, litellm_params: { ...modelOf(provider), extra_headers: slowHeaders } },
     ],
     litellm_settings: { telemetry: false },
-    ...(hasBudget
-      ? {
+    ...(budgetDollars === null
+      ? {}
+      : {
           router_settings: {
-            provider_budget_config: { openai: { budget_limit: 100_000, time_period: "1d" } },
+            provider_budget_config: { openai: { budget_limit: budgetDollars, time_period: "1d" } },
           },
-        }
-      : {}),
+        }),
   });
 
-const startLitellm =
-  (name: "litellm" | "litellm-budget", does: string) =>
-  async (stack: BenchStack, peers: Peers): Promise<Subject> => {
+/** @param budgetDollars of the one provider, for a day; null without any. */
+export const startLitellm =
+  (name: "litellm" | "litellm-budget", does: string, budgetDollars: number | null) =>
+  async (stack: Upstream, peers: Peers): Promise<Subject> => {
     install();
     const port = await freePort();
     const origin = `http://127.0.0.1:${port}`;
     const masterKey = `sk-${randomBytes(24).toString("hex")}`;
     const configFile = join(dir, `${name}.yaml`);
-    writeFileSync(configFile, configOf(stack, name === "litellm-budget"));
+    writeFileSync(configFile, configOf(stack, budgetDollars));
     const pid = await startPeer(
       peers,
       {
@@ -109,8 +116,10 @@ const startLitellm =
 export const startPlainLitellm = startLitellm(
   "litellm",
   "one worker checks one key for all, translates and passes on; plain HTTP, no proof, no budget, no database",
+  null,
 );
 export const startBudgetLitellm = startLitellm(
   "litellm-budget",
   "the same with a provider budget, counted in memory after the call",
+  100_000,
 );
