@@ -141,6 +141,10 @@ chaos: contracts ## kill, pause and cut off parts of the stack under load, and a
 attacks: contracts ## attack a running stack with stolen and forged tokens and proofs, and print a table
 	$(NODE_TS) scripts/attacks/main.ts
 
+.PHONY: runbooks
+runbooks: contracts ## make each trouble of docs/RUNBOOKS.md under traffic, and run its commands as written: `make runbooks ONLY="A share is lost"`
+	$(NODE_TS) scripts/runbooks/main.ts $(if $(ONLY),"$(ONLY)")
+
 .PHONY: load
 load: contracts ## a soak of the running stack, and an audit of its books: `make load MINUTES=10 RATE=100`
 	$(NODE_TS) scripts/load/main.ts $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) $(if $(JOBS),--jobs $(JOBS))

@@ -2,12 +2,14 @@ import { createPool } from "@tac/kit";
 import { Wire } from "@tac/protocol";
 import { Command } from "commander";
 import { addKeyCommands } from "./commands/keyCommands.ts";
+import { addReplaceNodeCommand } from "./commands/replaceNodeCommand.ts";
 import { addStatusCommand } from "./commands/statusCommand.ts";
 import { FeedStore } from "./store/FeedStore.ts";
 
 const program = new Command("oracle-agg").description("Operate the aggregator replicas of one lane.");
 
 addKeyCommands(program);
+addReplaceNodeCommand(program);
 addStatusCommand(program);
 
 program
