@@ -12,13 +12,14 @@ import { everyRunbook } from "./everyRunbook.ts";
 import { openScene, type Row } from "./openScene.ts";
 import { startTraffic } from "./Traffic.ts";
 
-const WIDTH = 64;
+const WIDTH = 66;
 
-const print = ({ kind, name, tookMs, problem }: Row): void => {
-  const mark = problem === null ? pc.green("✓") : pc.red("✗");
-  const label = kind === "block" ? pc.cyan(name.padEnd(WIDTH)) : name.padEnd(WIDTH);
-  console.log(`  ${mark} ${label} ${String(tookMs).padStart(7)} ms`);
-  if (problem !== null) console.log(`      ${pc.red(problem)}`);
+const print = ({ kind, name, tookMs, outcome, isGood }: Row): void => {
+  const label = name.padEnd(WIDTH);
+  const end = `${String(tookMs).padStart(7)} ms  ${outcome}`;
+  console.log(
+    `  ${isGood ? pc.green("✓") : pc.red("✗")} ${kind === "block" ? pc.cyan(label) : label} ${end}`,
+  );
 };
 
 const names = process.argv.slice(2);

@@ -5,7 +5,15 @@ import type { Scene } from "./Runbook.ts";
 import type { Traffic } from "./Traffic.ts";
 
 /** A line of the table: a block of the document, something that was waited for, or something done to the stack. */
-export type Row = { kind: "block" | "until" | "act"; name: string; tookMs: number; problem: string | null };
+export type Row = {
+  kind: keyof typeof goodEnds;
+  name: string;
+  tookMs: number;
+  outcome: string;
+  isGood: boolean;
+};
+
+const goodEnds = { block: "as written", until: "is so", act: "done" };
 
 export type SceneOptions = {
   stack: Stack;
@@ -33,14 +41,14 @@ export const openScene = ({ stack, traffic, blocks, env, onRow, onText }: SceneO
     work: () => Promise<Result>,
   ): Promise<Result> => {
     const startedAt = Date.now();
-    const tell = (problem: string | null): void =>
-      onRow({ kind, name, tookMs: Date.now() - startedAt, problem });
+    const tell = (outcome: string, isGood: boolean): void =>
+      onRow({ kind, name, tookMs: Date.now() - startedAt, outcome, isGood });
     try {
       const result = await work();
-      tell(null);
+      tell(goodEnds[kind], true);
       return result;
     } catch (error) {
-      tell("failed");
+      tell("failed", false);
       throw error;
     }
   };
