@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startBlocks } from "../stack/chain.ts";
 import type { PartName } from "../stack/layout.ts";
 import type { ReplicaId } from "./Network.ts";
+import { reorganise } from "./reorganise.ts";
 import { replicasFromLeader, type Scene } from "./Scene.ts";
 
 /**
@@ -133,6 +134,26 @@ export const everyPhase: readonly Phase[] = [
         await restart();
         await startBlocks(scene.stack.chain);
       };
+    },
+  },
+  {
+    name: "chain-reorganised",
+    does: "after two batches, the blocks from the first of them on are replaced by empty ones, and their transactions forgotten",
+    promised: "settles",
+    lasts: 1.25,
+    begin: async ({ stack }) => {
+      await reorganise(stack);
+      return async () => undefined;
+    },
+  },
+  {
+    name: "endpoint-silent",
+    does: "the RPC endpoint that every replica asks first no longer answers; each knows a second one",
+    promised: "settles",
+    lasts: 1.25,
+    begin: async ({ network }) => {
+      network.setEndpoint({ kind: "silent" });
+      return async () => network.heal();
     },
   },
   {

@@ -1,9 +1,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startTestChain, type TestChain } from "@tac/kit/testing";
-import { createPublicClient, createTestClient, http } from "viem";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { createPublicClient, createTestClient, custom, http } from "viem";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ChainUnavailable } from "../src/chain/ChainPort.ts";
+import { failover } from "../src/chain/failover.ts";
 import { createViemChain } from "../src/chain/viemChain.ts";
 import { deployment, hex32 } from "./support/World.ts";
 
@@ -109,6 +110,45 @@ test("an endpoint that hangs costs its time-out once; with none left the caller 
   first.mode = "passes";
   expect(await chain.head()).toBeGreaterThanOrEqual(0n);
   await Promise.all([first.close(), second.close()]);
+});
+
+test("an endpoint that failed is tried beside the others, holds nobody up, and is preferred again once it answers", async () => {
+  const told: string[] = [];
+  let first: () => Promise<string> = async () => "first";
+  const transport = failover(
+    [custom({ request: () => first() }), custom({ request: async () => "second" })],
+    (place, isUp) => told.push(`${place} ${isUp ? "up" : "down"}`),
+  )({ retryCount: 0 });
+  const ask = (): Promise<unknown> => transport.request({ method: "eth_blockNumber" } as never);
+  const clock = vi.spyOn(Date, "now");
+  const startedAt = Date.now();
+  first = async () => {
+    throw new Error("down");
+  };
+  expect(await ask()).toBe("second");
+  first = () => new Promise(() => {});
+  clock.mockReturnValue(startedAt + 20_000);
+  expect(await ask()).toBe("second");
+  first = async () => "first";
+  clock.mockReturnValue(startedAt + 30_000);
+  expect(await ask()).toBe("second");
+  clock.mockReturnValue(startedAt + 40_000);
+  expect(await ask()).toBe("second");
+  await vi.waitFor(() => expect(told).toContain("0 up"));
+  expect(await ask()).toBe("first");
+  expect(told).toEqual(["0 down", "0 up"]);
+  clock.mockRestore();
+});
+
+test("what reading learnt of an endpoint counts for sending", async () => {
+  const first = await startProxy();
+  const chain = chainOn([first.url, node.rpcUrl]);
+  first.mode = "hangs";
+  await chain.head();
+  const startedAt = performance.now();
+  await chain.submit(batch());
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  await first.close();
 });
 
 test("a batch is sent through the second endpoint when the first dies", async () => {

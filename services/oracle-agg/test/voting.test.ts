@@ -1,6 +1,6 @@
 import type { BatchHeader } from "@tac/protocol";
 import type { Hex } from "viem";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createPeerPort } from "../src/peers/PeerPort.ts";
 import { type Draft, voteText } from "../src/protocol/Certificate.ts";
 import type { Message } from "../src/protocol/Message.ts";
@@ -214,4 +214,29 @@ test("numbers beyond what a store holds are refused, not looked up", async () =>
   for (const path of ["/v1/batches/18446744073709551615", "/v1/batches/9223372036854775808?lane=0"])
     expect((await fetch(`${network.url(1)}${path}`)).status).toBe(400);
   await expect(propose(1, LEADER, draft, 2n ** 63n)).rejects.toMatchObject({ status: 400 });
+});
+
+test("looks at the chain at the same time are one look", async () => {
+  const { driver } = network.replica(1);
+  const look = driver.look();
+  expect(driver.look()).toBe(look);
+  await look;
+});
+
+test("a lane that is older than what was followed since is read again", async () => {
+  const { context, driver, follower } = network.replica(1);
+  await driver.look();
+  const blocks: bigint[] = [];
+  const { laneOf } = context.chain;
+  const spy = vi.spyOn(context.chain, "laneOf").mockImplementation(async (laneId, block) => {
+    const lane = await laneOf(laneId, block);
+    blocks.push(block);
+    // What a check of a proposal does at any time.
+    if (blocks.length === 1) await until("another block", async () => (await follower.follow()) > block);
+    return lane;
+  });
+  await driver.look();
+  spy.mockRestore();
+  expect(blocks).toHaveLength(2);
+  expect(blocks[1]).toBeGreaterThan(blocks[0] ?? 0n);
 });

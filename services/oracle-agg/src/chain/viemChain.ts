@@ -12,11 +12,12 @@ import {
   BaseError,
   BlockNotFoundError,
   ContractFunctionRevertedError,
-  createPublicClient,
-  createWalletClient,
+  createClient,
   getAbiItem,
   type Hex,
   http,
+  publicActions,
+  walletActions,
   zeroAddress,
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
@@ -74,9 +75,11 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
     ),
     options.onEndpoint ?? (() => {}),
   );
-  const client = createPublicClient({ chain, transport, cacheTime: 0 });
   const account = privateKeyToAccount(submitterPrivateKey);
-  const wallet = createWalletClient({ account, chain, transport });
+  // One client for reading and sending, because each would learn for itself which endpoints are dead.
+  const client = createClient({ account, chain, transport, cacheTime: 0 })
+    .extend(publicActions)
+    .extend(walletActions);
   const receipts = { address: deployment.usageReceipts, abi: usageReceiptsAbi } as const;
   const vault = { address: deployment.creditVault, abi: creditVaultAbi } as const;
   const authority = { address: deployment.capabilityAuthority, abi: capabilityAuthorityAbi } as const;
@@ -200,7 +203,7 @@ export const createViemChain = (options: ViemChainOptions): ChainPort => {
         const place = await nextPlace();
         // Kept although the sending may fail: a node that finds the offer too low wants more the next time.
         lastSent = place;
-        return await wallet.writeContract({ ...call, gas, ...place });
+        return await client.writeContract({ ...call, gas, ...place });
       } catch (error) {
         if (error instanceof ChainUnavailable) throw error;
         const reason = revertNameOf(error);

@@ -2,13 +2,18 @@ import { MAX_LOG_BLOCKS } from "../chain/viemChain.ts";
 import { type FollowedBlock, KEPT_BLOCKS } from "../store/BatchStore.ts";
 import type { Context } from "./Context.ts";
 
+export type FollowerContext = Pick<
+  Context,
+  "chain" | "batches" | "set" | "deployment" | "metrics" | "logger"
+>;
+
 /** Brings the store up to the chain's head: locks, committed batches, line outcomes. */
 export class ChainFollower {
-  readonly #context: Context;
+  readonly #context: FollowerContext;
   #running: Promise<bigint> | null = null;
   #followed: bigint | null = null;
 
-  constructor(context: Context) {
+  constructor(context: FollowerContext) {
     this.#context = context;
   }
 
@@ -26,7 +31,7 @@ export class ChainFollower {
   }
 
   /** Goes back to the last block that the chain still has, if it was reorganised; returns the block to go on with. */
-  async #rewound(next: bigint): Promise<bigint> {
+  async #rewound(next: bigint, head: bigint): Promise<bigint> {
     const { chain, batches, deployment, metrics, logger } = this.#context;
     const isKept = async ({ number, hash }: FollowedBlock): Promise<boolean> => {
       const found = await chain.hashOf(number);
@@ -34,8 +39,11 @@ export class ChainFollower {
       return found === null || found === hash;
     };
     const [newest] = await batches.followedBlocks(1);
-    if (newest === undefined || (await isKept(newest))) return next;
-    const blocks = await batches.followedBlocks(KEPT_BLOCKS);
+    if (newest === undefined) return next;
+    if (newest.number <= head && (await isKept(newest))) return next;
+    // A chain that became shorter shows what it lost as soon as it has another block at a height we know.
+    const blocks = (await batches.followedBlocks(KEPT_BLOCKS)).filter(({ number }) => number <= head);
+    if (blocks[0] === undefined || (await isKept(blocks[0]))) return next;
     // Blocks descend: the first that is kept is found by halving, because everything before a kept one is kept.
     let [gone, kept] = [0, blocks.length];
     while (kept - gone > 1) {
@@ -58,7 +66,7 @@ export class ChainFollower {
     const { chain, batches, set, deployment, metrics } = this.#context;
     const head = await chain.head();
     let next = await batches.nextBlock(deployment.usageReceipts, deployment.startBlock);
-    next = await this.#rewound(next);
+    next = await this.#rewound(next, head);
     while (next <= head) {
       const last = next + MAX_LOG_BLOCKS - 1n < head ? next + MAX_LOG_BLOCKS - 1n : head;
       // The hash is read first: should the chain change in between, the next pass finds another one there.

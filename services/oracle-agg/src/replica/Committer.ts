@@ -6,15 +6,20 @@ import type { Committed } from "../store/batchRows.ts";
 import { type BatchBody, type BatchContent, contentOf } from "../store/content.ts";
 import type { Builder } from "./Builder.ts";
 import { type Context, describe } from "./Context.ts";
+import { firstAnswer } from "./firstAnswer.ts";
 
 /** Replicas tell gateways one after the other, because the first one's word is enough. */
 const DELIVERY_STAGGER_MS = 1_500n;
+/** A peer that hangs keeps a replica behind, and a set that has only t replicas left from settling, for no longer. */
+const PATIENCE_MS = 500;
 
 /** Applies batches the chain committed, in order: from what this replica recomputed, or else from a peer. */
 export class Committer {
   readonly #context: Context;
   readonly #builder: Builder;
   #running: Promise<void> | null = null;
+  /** The peer that last had a batch we lacked; it is asked first. */
+  #helper: number | null = null;
 
   constructor(context: Context, builder: Builder) {
     this.#context = context;
@@ -92,15 +97,25 @@ export class Committer {
   }
 
   async #fromPeers(committed: Committed): Promise<Application> {
-    const problems: string[] = [];
-    for (const peer of this.#context.peers) {
+    const { batchNumber } = committed.header;
+    const peers = [...this.#context.peers].sort(
+      (left, right) => Number(right.id === this.#helper) - Number(left.id === this.#helper),
+    );
+    const questions = peers.map((peer) => async () => {
       try {
-        return this.#checked(await peer.batch(committed.header.batchNumber), committed);
+        const application = this.#checked(await peer.batch(batchNumber), committed);
+        this.#helper = peer.id;
+        return application;
       } catch (error) {
-        problems.push(`replica ${peer.id}: ${describe(error)}`);
+        throw new Error(`replica ${peer.id}: ${describe(error)}`, { cause: error });
       }
+    });
+    try {
+      return await firstAnswer(questions, PATIENCE_MS);
+    } catch (error) {
+      const problems = error instanceof AggregateError ? error.errors.map(describe) : [describe(error)];
+      throw new Error(`No peer has batch ${batchNumber}: ${problems.join("; ")}`, { cause: error });
     }
-    throw new Error(`No peer has batch ${committed.header.batchNumber}: ${problems.join("; ")}`);
   }
 
   #checked(body: BatchBody, committed: Committed): Application {

@@ -47,6 +47,7 @@ export class Driver {
   #state: State;
   #turn: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
+  #looking: Promise<void> | null = null;
   #isStopped = false;
 
   constructor(context: Context, rules: Rules, parts: DriverParts) {
@@ -83,15 +84,18 @@ export class Driver {
     return this.take({ kind: "message", from, message });
   }
 
-  /** Tells the machine where the lane stands and whether there is anything to settle. */
-  async look(): Promise<void> {
-    const { chain, set } = this.#context;
-    const followed = await this.#parts.follower.follow();
-    await this.#parts.committer.commitAll().catch(async (error: unknown) => {
-      await this.take({ kind: "no-position" });
-      throw error;
+  /** Tells the machine where the lane stands and whether there is anything to settle. Calls at the same time share one look. */
+  look(): Promise<void> {
+    // While a replica catches up, every message of its peers asks for a look.
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
     });
-    const lane = await chain.laneOf(set.laneId, followed);
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { set } = this.#context;
+    const lane = await this.#lane();
     this.#context.keys.onLane(lane);
     const isOurs = holdsLaneKey(this.#context, lane);
     if (isOurs) await this.#takeBackVoid(lane);
@@ -113,6 +117,22 @@ export class Driver {
   stop(): void {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** The lane at the newest block of which everything is applied. */
+  async #lane(): Promise<Lane> {
+    const { chain, set } = this.#context;
+    const { follower, committer } = this.#parts;
+    for (;;) {
+      const followed = await follower.follow();
+      await committer.commitAll().catch(async (error: unknown) => {
+        await this.take({ kind: "no-position" });
+        throw error;
+      });
+      const lane = await chain.laneOf(set.laneId, followed);
+      // A check of a proposal follows the chain too, and what it applied since would pass for lost beside an older lane.
+      if (follower.followed === followed) return lane;
+    }
   }
 
   /** A batch the chain lost comes back as it was, unless a rotation in between made it void for ever. */
@@ -180,7 +200,8 @@ export class Driver {
         return;
       }
       case "follow":
-        this.#inBackground(this.look());
+        // A look that is under way is reported by whoever began it.
+        if (this.#looking === null) this.#inBackground(this.look());
         return;
       case "wake":
         this.#wakeAt(effect.atMs);

@@ -7,7 +7,7 @@ const MAX_BACKOFF_MS = 2_000;
 
 /**
  * Repeats a step until stopped, waiting `idleMs` between steps, or not at all when the step returns true for more work.
- * A step that fails is reported and tried again after a wait that doubles up to two seconds.
+ * A step that fails is reported and tried again after the same wait, which then doubles up to two seconds.
  */
 export const startLoop = (
   { idleMs, onError }: { idleMs: number; onError: (error: unknown) => void },
@@ -28,8 +28,8 @@ export const startLoop = (
         if (!hasMore) await pause(idleMs);
       } catch (error) {
         onError(error);
-        backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(100, backoffMs * 2));
         await pause(backoffMs);
+        backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(100, backoffMs * 2));
       }
     }
   };
