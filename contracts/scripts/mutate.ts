@@ -84,8 +84,16 @@ if (queue.length > 0) {
       record(mutant, await judgeSwitched(schema, mutant, scope, numbers.get(mutant.id) ?? 0));
     }
   }
+  // What a person has explained needs no compiler to say so.
+  const explained = new Set(
+    Report.explain(join(folder, "equivalent.json"), [...known.values()])
+      .filter(({ reason }) => reason !== undefined)
+      .map(({ id }) => id),
+  );
   // The compiler has one thread, and takes most of the time of these.
-  const alone = queue.filter((queued) => !numbers.has(queued.id) || survived(queued));
+  const alone = queue.filter(
+    (queued) => !numbers.has(queued.id) || (survived(queued) && !explained.has(queued.id)),
+  );
   const judgeRest = async (workspace: Workspaces.Workspace): Promise<void> => {
     await Workspaces.mustRun(workspace, ["build"], "The project does not compile:");
     const originalDigest = Workspaces.codeDigest(workspace);
