@@ -48,6 +48,8 @@ contract SettlementTreasury is ISettlementTreasury {
     uint128 public feesPayable;
     mapping(uint32 providerId => Account) private _accounts;
 
+    // The one deployment predicts the addresses, and Check.s.sol reads each back.
+    // slither-disable-next-line missing-zero-check
     constructor(address governor_, address vault_, address receipts_, address registry_) {
         governor = governor_;
         vault = vault_;
@@ -70,6 +72,8 @@ contract SettlementTreasury is ISettlementTreasury {
         // This `send` is ChargeBufferLib's, which passes a revert on; it sends no ether.
         // solhint-disable-next-line check-send-result
         charges.send(vault, windowStart);
+        // It begins with zeros.
+        // slither-disable-next-line uninitialized-local
         Book memory book;
         _book(lines, terms, charges, verdicts, book);
         // The vault is the only contract called, and it calls nobody.
@@ -86,8 +90,12 @@ contract SettlementTreasury is ISettlementTreasury {
         if (payout == address(0)) revert SettlementTreasury_UnknownProvider(providerId);
         uint128 payableNano = _accounts[providerId].payableNano;
         uint128 amountNano = _wholeAssetUnits(payableNano);
+        // Of a sum kept here, to which no stranger can add.
+        // slither-disable-next-line incorrect-equality
         if (amountNano == 0) revert SettlementTreasury_NothingPayable(providerId);
         _accounts[providerId].payableNano = payableNano - amountNano;
+        // What is owed was taken off above; only the event is left.
+        // slither-disable-next-line reentrancy-events
         assets = ICreditVault(vault).withdraw(amountNano, payout);
         emit ProviderPaid(providerId, payout, assets, amountNano);
     }
@@ -96,8 +104,12 @@ contract SettlementTreasury is ISettlementTreasury {
     function payFees() external returns (uint256 assets) {
         address recipient = address(uint160(IParamGovernor(governor).param("feeRecipient")));
         uint128 amountNano = _wholeAssetUnits(feesPayable);
+        // Of a sum kept here, to which no stranger can add.
+        // slither-disable-next-line incorrect-equality
         if (amountNano == 0) revert SettlementTreasury_NothingPayable(0);
         feesPayable -= amountNano;
+        // What is owed was taken off above; only the event is left.
+        // slither-disable-next-line reentrancy-events
         assets = ICreditVault(vault).withdraw(amountNano, recipient);
         emit FeesPaid(recipient, assets, amountNano);
     }
@@ -120,6 +132,8 @@ contract SettlementTreasury is ISettlementTreasury {
         view
         returns (bytes memory verdicts)
     {
+        // It begins with zeros.
+        // slither-disable-next-line uninitialized-local
         Cursor memory cursor;
         cursor.leftNano = terms.totalNano;
         (uint256 at, uint256 end) = LineLib.bounds(lines);
@@ -163,6 +177,8 @@ contract SettlementTreasury is ISettlementTreasury {
             if (!cursor.isActive) {
                 (verdict, amountNano) = (LineStatus.ProviderInactive, 0);
             } else if (amountNano > roomNano) {
+                // Counted here, not a balance.
+                // slither-disable-next-line incorrect-equality
                 verdict = roomNano == 0 ? LineStatus.ProviderCapReached : LineStatus.PaidInPart;
                 amountNano = roomNano;
             }
@@ -173,6 +189,8 @@ contract SettlementTreasury is ISettlementTreasury {
 
     function _moveTo(uint32 providerId, Terms memory terms, Cursor memory cursor) private view {
         cursor.providerId = providerId;
+        // The system's own registry, asked once per provider; whoever sends the batch pays for it.
+        // slither-disable-next-line calls-loop
         cursor.isActive = IProviderRegistry(registry).isActive(providerId);
         cursor.roomNano = _roomUnderCap(providerId, terms);
     }
@@ -222,6 +240,8 @@ contract SettlementTreasury is ISettlementTreasury {
     /// @dev Credits the present provider with what was booked since the last one was.
     function _creditProvider(Book memory book, Terms memory terms) private {
         uint256 paidNano = book.paidNano - book.creditedPaidNano;
+        // Counted here, not a balance.
+        // slither-disable-next-line incorrect-equality
         if (paidNano == 0) return;
         uint256 feeNano = book.feeNano - book.creditedFeeNano;
         (book.creditedPaidNano, book.creditedFeeNano) = (book.paidNano, book.feeNano);
@@ -251,6 +271,8 @@ contract SettlementTreasury is ISettlementTreasury {
 
     function _roomUnderCap(uint32 providerId, Terms memory terms) private view returns (uint64 roomNano) {
         Account storage account = _accounts[providerId];
+        // The number of a window, not a balance.
+        // slither-disable-next-line incorrect-equality
         uint64 usedNano = account.windowIndex == terms.windowIndex ? account.windowPaidNano : 0;
         // A cap lowered inside a window may already be exceeded.
         return usedNano < terms.providerCapNano ? terms.providerCapNano - usedNano : 0;
