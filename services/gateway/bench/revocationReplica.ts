@@ -42,6 +42,7 @@ process.once("message", async (message) => {
       usageAuthLifetimeSeconds: 600,
       shutdownGraceMs: 500,
       upstreamTimeoutMs: 2_000,
+      providerConnections: 64,
       revocationPollMs: 1_000,
       chainMaxAgeMs: 5_000,
       answerTtlMs: 3_600_000,

@@ -80,6 +80,8 @@ const shape = {
   CHAIN_MAX_AGE_MS: positive(5_000, "milliseconds"),
   CALL_DEADLINE_MS: positive(600_000, "the longest a call may take, in milliseconds"),
   UPSTREAM_TIMEOUT_MS: positive(120_000, "the longest a provider may be silent, in milliseconds"),
+  /** One call or stream each; the calls beyond wait for one to end, their holds taken. */
+  PROVIDER_CONNECTIONS: positive(1_024, "the most connections to one provider"),
   USAGE_REPORT_WAIT_MS: positive(2_000, "how long a countersigned call waits for the provider's report"),
   IDEMPOTENCY_WAIT_MS: positive(10_000, "how long a repeated key waits for its first call"),
   /** How long the answer of an idempotency key is kept. */

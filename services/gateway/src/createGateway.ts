@@ -38,6 +38,8 @@ export type GatewaySettings = {
   /** How long running calls may go on once closing has begun. */
   shutdownGraceMs: number;
   upstreamTimeoutMs: number;
+  /** The most connections to one provider. */
+  providerConnections: number;
   revocationPollMs: number;
   chainMaxAgeMs: number;
   /** How long the answer of an idempotency key is kept; the key itself never runs twice. */
@@ -96,7 +98,11 @@ export async function createGateway(
   const feed = new FeedWriter(pool, gateway, nowMs);
   const reports = new UsageReports(pool, chain, identity.domains);
   const running = new RunningCalls();
-  const providers = new ProviderPool(resources.providers, settings.upstreamTimeoutMs, resources.providerTls);
+  const providers = new ProviderPool(
+    resources.providers,
+    { timeoutMs: settings.upstreamTimeoutMs, connections: settings.providerConnections },
+    resources.providerTls,
+  );
   const nonces = new NonceIssuer(Wire.fromHex(settings.gatewayPrivateKey, 32));
   const replica = new Replica(pool, settings.replicaId);
   const revocations = new RevocationStore(pool, nowMs);

@@ -79,6 +79,7 @@ await runService(async () => {
       usageAuthLifetimeSeconds: config.USAGE_AUTH_LIFETIME_SECONDS,
       shutdownGraceMs: config.SHUTDOWN_GRACE_MS,
       upstreamTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      providerConnections: config.PROVIDER_CONNECTIONS,
       revocationPollMs: config.REVOCATION_POLL_MS,
       chainMaxAgeMs: config.CHAIN_MAX_AGE_MS,
       answerTtlMs: config.ANSWER_TTL_SECONDS * 1000,

@@ -50,7 +50,11 @@ describe("a provider that demands mutual TLS", () => {
   afterAll(() => app.close());
 
   const call = async (to: Provider, source: TlsSource | null): Promise<number> => {
-    const pool = new ProviderPool([to], 3_000, new Map(source === null ? [] : [[to.providerId, source]]));
+    const pool = new ProviderPool(
+      [to],
+      { timeoutMs: 3_000, connections: 8 },
+      new Map(source === null ? [] : [[to.providerId, source]]),
+    );
     try {
       const { status, body } = await pool.send({
         providerId: to.providerId,

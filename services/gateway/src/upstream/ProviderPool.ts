@@ -27,11 +27,11 @@ export class ProviderPool {
   /** `tls`: what is presented and trusted, for the providers that need more than ordinary TLS. */
   constructor(
     providers: readonly Provider[],
-    timeoutMs: number,
+    { timeoutMs, connections }: { timeoutMs: number; connections: number },
     tls: ReadonlyMap<number, TlsSource> = new Map(),
   ) {
     const settings = {
-      connections: 256,
+      connections,
       pipelining: 1,
       keepAliveTimeout: 30_000,
       connectTimeout: Math.min(timeoutMs, 10_000),

@@ -21,6 +21,7 @@ async function serve({ place, replicaId, storeUrl, providerUrl }: ChildOrder): P
       ...settings,
       replicaId,
       upstreamTimeoutMs: 60_000,
+      providerConnections: 64,
       chainMaxAgeMs: 60_000,
       call: { ...settings.call, deadlineMs: 600_000 },
     },

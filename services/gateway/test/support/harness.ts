@@ -116,6 +116,7 @@ export function settingsOf(place: GatewayPlace): GatewaySettings {
     usageAuthLifetimeSeconds: 600,
     shutdownGraceMs: 500,
     upstreamTimeoutMs: 2_000,
+    providerConnections: 1_024,
     revocationPollMs: 100,
     chainMaxAgeMs: 4_000,
     answerTtlMs: 3_600_000,
