@@ -36,7 +36,7 @@ export const startReplica = async (
   const follower = new ChainFollower(context);
   const committer = new Committer(context, builder);
   const checker = new Checker(context, follower, committer, builder);
-  const submitter = new Submitter(context);
+  const submitter = new Submitter(context, checker);
   const driver = new Driver(context, rulesOf(context), { follower, committer, builder, checker, submitter });
   const deliverer = new Deliverer(context);
 

@@ -1,4 +1,4 @@
-import type { BatchHeader } from "@tac/protocol";
+import { BatchHeader, Line } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createPeerPort } from "../src/peers/PeerPort.ts";
@@ -8,6 +8,7 @@ import { positionKey } from "../src/protocol/Position.ts";
 import { Builder } from "../src/replica/Builder.ts";
 import { Checker } from "../src/replica/Checker.ts";
 import { Committer } from "../src/replica/Committer.ts";
+import { Submitter } from "../src/replica/Submitter.ts";
 import { createCrypto } from "../src/replica/signatures.ts";
 import { type Network, startNetwork, until } from "./support/network.ts";
 import { call, domains, openJob } from "./support/World.ts";
@@ -214,6 +215,29 @@ test("numbers beyond what a store holds are refused, not looked up", async () =>
   for (const path of ["/v1/batches/18446744073709551615", "/v1/batches/9223372036854775808?lane=0"])
     expect((await fetch(`${network.url(1)}${path}`)).status).toBe(400);
   await expect(propose(1, LEADER, draft, 2n ** 63n)).rejects.toMatchObject({ status: 400 });
+});
+
+test("a batch that the others signed without us is recomputed to be submitted, and one that is not right is left to them", async () => {
+  const { context } = network.replica(1);
+  const submitted: Line.Line[][] = [];
+  const chain = {
+    ...context.chain,
+    submit: async ({ lines }: { lines: Line.Line[] }): Promise<Hex> => {
+      submitted.push(lines);
+      return hex;
+    },
+  };
+  const submitter = new Submitter({ ...context, chain }, checkerOf(1));
+  const unseen = await build(4n);
+  const batchHash = BatchHeader.hash(unseen.header, domains.usageReceipts);
+  expect(await context.votes.draft(1n, batchHash)).toBeNull();
+  expect(await submitter.submit({ draft: unseen, batchHash, signature: hex, partials: [] })).toBe("sent");
+  expect(submitted.map((lines) => Line.hash(lines))).toEqual([unseen.header.linesHash]);
+  const wrong = { ...unseen, header: { ...unseen.header, totalNano: unseen.header.totalNano + 1n } };
+  const wrongHash = BatchHeader.hash(wrong.header, domains.usageReceipts);
+  const signed = { draft: wrong, batchHash: wrongHash, signature: hex, partials: [] };
+  expect(await submitter.submit(signed)).toBe("unavailable");
+  expect(submitted).toHaveLength(1);
 });
 
 test("looks at the chain at the same time are one look", async () => {

@@ -2,6 +2,8 @@ import type { Line } from "@tac/protocol";
 import { SubmitRefused } from "../chain/ChainPort.ts";
 import type { Signed } from "../protocol/Certificate.ts";
 import type { SubmitOutcome } from "../protocol/State.ts";
+import { contentOf } from "../store/content.ts";
+import type { Checker } from "./Checker.ts";
 import type { Context } from "./Context.ts";
 
 /** The contract may accept the same batch later, or already has. */
@@ -10,9 +12,11 @@ const PASSING_REFUSALS = new Set(["UsageReceipts_WindowInFuture", "UsageReceipts
 /** Sends signed batches to the chain. Any replica may, and a batch that is in already costs no transaction. */
 export class Submitter {
   readonly #context: Context;
+  readonly #checker: Checker;
 
-  constructor(context: Context) {
+  constructor(context: Context, checker: Checker) {
     this.#context = context;
+    this.#checker = checker;
   }
 
   async submit(signed: Signed): Promise<SubmitOutcome> {
@@ -36,13 +40,14 @@ export class Submitter {
     return outcome;
   }
 
-  async #send({ draft, batchHash, signature }: Signed): Promise<SubmitOutcome> {
+  async #send(signed: Signed): Promise<SubmitOutcome> {
     const { chain, key, logger } = this.#context;
-    const { header } = draft;
+    const { batchHash, signature } = signed;
+    const { header } = signed.draft;
     const { batchNumber } = header;
-    const lines = await this.#lines(batchNumber, batchHash);
+    const lines = await this.#lines(signed);
     if (lines === null) {
-      logger.info({ batchNumber, batchHash }, "another replica must submit what we did not recompute");
+      logger.info({ batchNumber, batchHash }, "another replica must submit what we cannot recompute");
       return "unavailable";
     }
     const publicKey = key.groupPublicKey;
@@ -51,11 +56,15 @@ export class Submitter {
     return "sent";
   }
 
-  /** From what we recomputed, or, when the chain lost a batch it had, from the batch we applied. */
-  async #lines(batchNumber: bigint, batchHash: Signed["batchHash"]): Promise<Line.Line[] | null> {
-    const own = await this.#context.votes.draft(batchNumber, batchHash);
+  /** As we recomputed them; or of the batch we applied, when the chain lost it; or recomputed now, when the others signed it without us. */
+  async #lines({ draft, batchHash }: Signed): Promise<Line.Line[] | null> {
+    const { votes, batches } = this.#context;
+    const { batchNumber } = draft.header;
+    const own = await votes.draft(batchNumber, batchHash);
     if (own !== null) return own.content.lines;
-    const applied = await this.#context.batches.batch(batchNumber);
-    return applied?.batchHash === batchHash ? applied.lines : null;
+    const applied = await batches.batch(batchNumber);
+    if (applied?.batchHash === batchHash) return applied.lines;
+    const { plan } = await this.#checker.check(draft, batchHash);
+    return plan === null ? null : contentOf(plan).lines;
   }
 }
