@@ -1,10 +1,9 @@
 // Attacks a stack of its own with everything a thief could try, and prints a table: `make attacks`.
 import { join } from "node:path";
 import pc from "picocolors";
-import { createLayout, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { repositoryDir } from "../stack/layout.ts";
 import { showProgress } from "../stack/progress.ts";
-import { startStack } from "../stack/start.ts";
+import { startOwnStack } from "../stack/start.ts";
 import { everyAttack } from "./everyAttack.ts";
 import { runAttacks, type Verdict } from "./runAttacks.ts";
 
@@ -22,12 +21,7 @@ const printVerdict = (): ((verdict: Verdict) => void) => {
 };
 
 const dir = join(repositoryDir, ".local", "attacks");
-const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
-const stack = await startStack({
-  layout: createLayout(dir, portOffset),
-  fresh: true,
-  progress: showProgress,
-});
+const stack = await startOwnStack(dir, showProgress);
 try {
   const verdicts = await runAttacks(stack, everyAttack, printVerdict());
   const failed = verdicts.filter(({ problems }) => problems.length > 0).length;

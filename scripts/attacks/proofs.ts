@@ -23,17 +23,19 @@ const rewritten = (
   return `${signingInput}.${resign?.(signingInput).toString("base64url") ?? signature}`;
 };
 
+/** A free request: it spends a proof as a paid one does, and leaves nothing to pay. */
+const readJob = ({ victim }: Scene) => ({
+  method: "GET" as const,
+  path: `/v1/jobs/${victim.job.jobId}`,
+  token: victim.token,
+});
+
 const replays: Attack[] = [
   {
     name: "a proof sent again, as it was",
     expected: refused(401, "proof_replayed"),
     run: async (scene) => {
-      // A free request spends a proof as a paid one does, and leaves nothing to pay.
-      const read = {
-        method: "GET" as const,
-        path: `/v1/jobs/${scene.victim.job.jobId}`,
-        token: scene.victim.token,
-      };
+      const read = readJob(scene);
       const proof = scene.honest.proofFor(read);
       const first = await scene.honest.send({ ...read, proof });
       if (first.status !== 200) throw new Error(`The honest request was refused: ${first.text}`);
@@ -44,11 +46,7 @@ const replays: Attack[] = [
     name: "a used proof with a second signature over the same content",
     expected: refused(401, "proof_replayed"),
     run: async (scene) => {
-      const read = {
-        method: "GET" as const,
-        path: `/v1/jobs/${scene.victim.job.jobId}`,
-        token: scene.victim.token,
-      };
+      const read = readJob(scene);
       const proof = scene.honest.proofFor(read);
       await scene.honest.send({ ...read, proof });
       const signingInput = proof.slice(0, proof.lastIndexOf("."));

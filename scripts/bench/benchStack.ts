@@ -8,8 +8,8 @@ import { createCertificates } from "../stack/certificates.ts";
 import { awaitChain, chainCommand, fundGas, startBlocks } from "../stack/chain.ts";
 import { deploy } from "../stack/deploy.ts";
 import { loadKeys } from "../stack/keys.ts";
-import { aggregatorIds, createLayout, type Layout, providerIds, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { aggregatorIds, type Layout, providerIds, repositoryDir } from "../stack/layout.ts";
+import { findFreeLayout } from "../stack/ports.ts";
 import { databaseUrl, ensureDatabases, postgresCommand } from "../stack/postgres.ts";
 import type { Command } from "../stack/processes.ts";
 import type { Progress } from "../stack/progress.ts";
@@ -67,7 +67,7 @@ export const startBenchStack = async (
   nodeArgs: readonly string[],
 ): Promise<BenchStack> => {
   const dir = join(benchDir, "stack");
-  const layout = createLayout(dir, await findFreeOffset((offset) => createLayout(dir, offset).ports));
+  const layout = await findFreeLayout(dir);
   forget(layout);
   const keys = loadKeys(layout);
   const certificates = await createCertificates(layout, keys);

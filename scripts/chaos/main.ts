@@ -5,11 +5,10 @@ import { join } from "node:path";
 import pc from "picocolors";
 import { describeMachine } from "../bench/measure/machine.ts";
 import { auditAtRest } from "../spending/audit.ts";
-import { aggregatorIds, createLayout, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { aggregatorIds, repositoryDir } from "../stack/layout.ts";
 import { showProgress } from "../stack/progress.ts";
 import type { Stack } from "../stack/Stack.ts";
-import { startStack } from "../stack/start.ts";
+import { startOwnStack } from "../stack/start.ts";
 import { type BlockWatch, watchBlocks } from "./BlockWatch.ts";
 import { readFed, readServed, readSettled } from "./books.ts";
 import { judge, type Records, type Verdict } from "./judge.ts";
@@ -82,12 +81,7 @@ const settings = readSettings(process.argv);
 const phases = phasesOf(settings.phases);
 const machine = describeMachine();
 const dir = join(repositoryDir, ".local", "chaos", "stack");
-const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
-const stack = await startStack({
-  layout: createLayout(dir, portOffset),
-  fresh: true,
-  progress: showProgress,
-});
+const stack = await startOwnStack(dir, showProgress);
 try {
   const network = await showProgress("links between the replicas", () => openNetwork(stack));
   const watch = await watchBlocks(stack);

@@ -5,24 +5,19 @@ import { Agent, request } from "undici";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { inputs, plan } from "../demo/plan.ts";
 import { fundGas } from "../stack/chain.ts";
-import { createLayout, type PartName, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { type PartName, repositoryDir } from "../stack/layout.ts";
 import { silentProgress } from "../stack/progress.ts";
 import { forget } from "../stack/reset.ts";
 import type { Stack } from "../stack/Stack.ts";
 import { fundTenant } from "../stack/seed.ts";
-import { startStack } from "../stack/start.ts";
+import { startOwnStack } from "../stack/start.ts";
 import { urlOf } from "../stack/urlOf.ts";
 
 /** Tests get the stack when they run, not when they are declared. */
 export type StackOf = () => Stack;
 
-/** A stack of its own folder and ports, so that it can run beside another one. */
-export const startTestStack = async (): Promise<Stack> => {
-  const dir = join(repositoryDir, ".local", `e2e-${process.pid}`);
-  const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
-  return startStack({ layout: createLayout(dir, portOffset), fresh: true, progress: silentProgress });
-};
+export const startTestStack = (): Promise<Stack> =>
+  startOwnStack(join(repositoryDir, ".local", `e2e-${process.pid}`), silentProgress);
 
 export const stopTestStack = async (stack: Stack): Promise<void> => {
   await stack.stop();

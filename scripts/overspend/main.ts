@@ -2,12 +2,11 @@
 import { join } from "node:path";
 import pc from "picocolors";
 import { overspendOf } from "../spending/audit.ts";
-import { createLayout, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { repositoryDir } from "../stack/layout.ts";
 import type { Command } from "../stack/processes.ts";
 import { showProgress } from "../stack/progress.ts";
 import type { Stack } from "../stack/Stack.ts";
-import { startStack } from "../stack/start.ts";
+import { startOwnStack } from "../stack/start.ts";
 import { startFleet } from "./Fleet.ts";
 import { openHarness } from "./Harness.ts";
 import { duplicates } from "./phases/duplicates.ts";
@@ -43,12 +42,7 @@ const absent = (error: Error): PhaseReport => ({
 });
 
 const dir = join(repositoryDir, ".local", "overspend");
-const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
-const stack = await startStack({
-  layout: createLayout(dir, portOffset),
-  fresh: true,
-  progress: showProgress,
-});
+const stack = await startOwnStack(dir, showProgress);
 const fleet = await startFleet(stack, gatewayCommand(stack), settings.replicas);
 try {
   const harness = await openHarness(stack, fleet);

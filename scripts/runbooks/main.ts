@@ -3,10 +3,9 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pc from "picocolors";
-import { createLayout, repositoryDir } from "../stack/layout.ts";
-import { findFreeOffset } from "../stack/ports.ts";
+import { repositoryDir } from "../stack/layout.ts";
 import { seconds, showProgress } from "../stack/progress.ts";
-import { startStack } from "../stack/start.ts";
+import { startOwnStack } from "../stack/start.ts";
 import { blocksOf } from "./blocks.ts";
 import { everyRunbook } from "./everyRunbook.ts";
 import { openScene, type Row } from "./openScene.ts";
@@ -29,12 +28,7 @@ if (chosen.length === 0) throw new Error(`Runbooks: ${everyRunbook.map(({ name }
 const startedAt = Date.now();
 const stackDir = join(".local", "runbooks");
 const dir = join(repositoryDir, stackDir);
-const portOffset = await findFreeOffset((offset) => createLayout(dir, offset).ports);
-const stack = await startStack({
-  layout: createLayout(dir, portOffset),
-  fresh: true,
-  progress: showProgress,
-});
+const stack = await startOwnStack(dir, showProgress);
 const logFile = join(stack.layout.logsDir, "blocks.log");
 try {
   const traffic = await startTraffic(stack);
@@ -45,7 +39,7 @@ try {
       stack,
       traffic,
       blocks: blocksOf(readFileSync(join(repositoryDir, "docs", "RUNBOOKS.md"), "utf8")),
-      env: { STACK_DIR: stackDir, PORT_OFFSET: String(portOffset) },
+      env: { STACK_DIR: stackDir, PORT_OFFSET: String(stack.layout.portOffset) },
       onRow: print,
       onText: (text) => appendFileSync(logFile, text, { mode: 0o600 }),
     });

@@ -55,13 +55,12 @@ export type Layout = {
   chainStateFile: string;
   deploymentFile: string;
   stateFile: string;
+  /** Added to every default port. */
+  portOffset: number;
   ports: Ports;
 };
 
-/**
- * @param dir absolute folder of the stack's files; made when missing.
- * @param portOffset added to every default port.
- */
+/** `dir`: absolute folder of the stack's files; made when missing. */
 export const createLayout = (dir: string, portOffset = 0): Layout => {
   const layout: Layout = {
     dir,
@@ -73,6 +72,7 @@ export const createLayout = (dir: string, portOffset = 0): Layout => {
     chainStateFile: join(dir, "chain.json"),
     deploymentFile: join(dir, "addresses.json"),
     stateFile: join(dir, "stack.json"),
+    portOffset,
     ports: Object.fromEntries(
       Object.entries(basePorts).map(([name, port]) => [name, port + portOffset]),
     ) as Ports,

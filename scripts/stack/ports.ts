@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import type { Ports } from "./layout.ts";
+import { createLayout, type Layout, type Ports } from "./layout.ts";
 
 const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -22,15 +22,16 @@ export const assertPortsFree = async (ports: Ports): Promise<void> => {
   );
 };
 
-/** An offset at which every default port is free; for stacks that live as long as one run, and may start at one time. */
-export const findFreeOffset = async (portsAt: (offset: number) => Ports): Promise<number> => {
+/** A layout in which every port is free; for stacks that live as long as one run, and may start at one time. */
+export const findFreeLayout = async (dir: string): Promise<Layout> => {
   for (
     let offset = 10_000 + Math.floor(Math.random() * 1_000);
     offset < 50_000;
     offset += 1_000 + Math.floor(Math.random() * 200)
   ) {
-    const free = await Promise.all(Object.values(portsAt(offset)).map(isFree));
-    if (free.every(Boolean)) return offset;
+    const layout = createLayout(dir, offset);
+    const free = await Promise.all(Object.values(layout.ports).map(isFree));
+    if (free.every(Boolean)) return layout;
   }
   throw new Error("No range of free ports was found between 18000 and 59000.");
 };

@@ -4,7 +4,7 @@ import { awaitChain, chainCommand, fundGas, startBlocks } from "./chain.ts";
 import { deploy } from "./deploy.ts";
 import { type Keys, loadKeys } from "./keys.ts";
 import { aggregatorIds, type Layout } from "./layout.ts";
-import { assertPortsFree } from "./ports.ts";
+import { assertPortsFree, findFreeLayout } from "./ports.ts";
 import { databaseUrl, ensureDatabases, postgresCommand } from "./postgres.ts";
 import type { Progress } from "./progress.ts";
 import { forget } from "./reset.ts";
@@ -40,6 +40,10 @@ const senders = (keys: Keys) =>
     ...[...keys.aggregators.values()].map(({ submitter }) => submitter),
     ...[...keys.providers.values()].map(({ admin }) => admin),
   ].map(({ account }) => account.address);
+
+/** A stack of the caller's own: fresh, in this folder, on ports that are free, so that it runs beside any other. */
+export const startOwnStack = async (dir: string, progress: StartOptions["progress"]): Promise<Stack> =>
+  startStack({ layout: await findFreeLayout(dir), fresh: true, progress });
 
 /**
  * Brings up the whole system on this machine: chain, database, key ceremony, contracts, seed, and every service as its

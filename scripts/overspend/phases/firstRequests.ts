@@ -1,10 +1,13 @@
 import { auditAtRest, problemsOf } from "../../spending/audit.ts";
 import { chatBody } from "../../spending/bodies.ts";
+import type { CallEnd } from "../../spending/Spender.ts";
 import type { Harness } from "../Harness.ts";
 import type { PhaseReport } from "./Phase.ts";
 
 /** Long enough for every first request to arrive before the first call ends and gives credit back. */
 const LATENCY_MS = 30_000;
+
+const outcomeOf = ({ status, code }: CallEnd): string => `${status} ${code}`;
 
 /** `requests` first requests at once, on credit for exactly `affordable` of them. */
 export const firstRequests = async (
@@ -24,8 +27,11 @@ export const firstRequests = async (
   const refused = ends.filter(({ code }) => code === "credit_exhausted").length;
   const problems = problemsOf(audit);
   if (admitted !== affordable) problems.push(`${admitted} calls were admitted on credit for ${affordable}`);
-  if (admitted + refused !== requests)
-    problems.push(`${requests - admitted - refused} calls ended otherwise`);
+  const others = ends.filter(({ status, code }) => status !== 200 && code !== "credit_exhausted");
+  const outcomes = new Set(others.map(outcomeOf));
+  for (const outcome of outcomes) {
+    problems.push(`${others.filter((end) => outcomeOf(end) === outcome).length} calls ended with ${outcome}`);
+  }
   return {
     name: "Concurrent first requests",
     figures: [
