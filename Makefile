@@ -121,6 +121,10 @@ simulate: install ## aggregators under seeded faults: `make simulate SEEDS=5000`
 e2e: contracts ## the whole system end to end: faults, tampering, bad input, the openai client
 	$(BIN)/vitest run --config vitest.e2e.config.ts
 
+.PHONY: bench-aggregator
+bench-aggregator: install ## what one aggregator replica validates, builds and signs: `make bench-aggregator BESIDE=<another checkout>`
+	$(NODE_TS) services/oracle-agg/bench/main.ts $(if $(BESIDE),--beside $(BESIDE)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: bench
 bench: contracts ## latency, capacity and cost beside other gateways: `make bench ONLY=gateway,nginx RATES=100 SECONDS=10`
 	$(NODE_TS) scripts/bench/main.ts $(if $(ONLY),--only $(ONLY)) $(if $(RATES),--rates $(RATES)) \

@@ -39,10 +39,11 @@ export type BuiltBatch = Batch & { leaves: Hex[] };
  * Throws `invalid_request` for a repeated receipt id, RangeError when a line's amount exceeds 64 bits.
  */
 export function build(input: BatchInput): BuiltBatch {
-  const receipts = [...input.receipts].sort((left, right) =>
-    lower(left.receiptId) < lower(right.receiptId) ? -1 : 1,
-  );
-  const receiptIds = receipts.map((receipt) => lower(receipt.receiptId));
+  const inOrder = input.receipts
+    .map((receipt) => ({ receipt, receiptId: lower(receipt.receiptId) }))
+    .sort((left, right) => (left.receiptId < right.receiptId ? -1 : 1));
+  const receipts = inOrder.map(({ receipt }) => receipt);
+  const receiptIds = inOrder.map(({ receiptId }) => receiptId);
   const repeated = receiptIds.find((receiptId, index) => receiptId === receiptIds[index + 1]);
   if (repeated !== undefined) {
     throw new ProtocolError("invalid_request", {

@@ -8,6 +8,7 @@ import { canonicalJson } from "./internal/canonicalJson.ts";
 import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
 import { type Domain, defineStruct } from "./internal/eip712.ts";
 import { keccakHex } from "./internal/keccak.ts";
+import { readUsageText } from "./internal/readUsageText.ts";
 import * as Quote from "./Quote.ts";
 import * as UsageReceipt from "./UsageReceipt.ts";
 import * as UsageReport from "./UsageReport.ts";
@@ -95,19 +96,30 @@ const PLAIN = /^[A-Za-z0-9_.-]*$/;
  * Returns the cursor after the last.
  */
 export function verifyChain(events: readonly FeedEvent[], cursor: FeedHead): FeedHead {
-  return events.reduce((previous, event) => {
+  return verifyLinks(
+    events.map((event) => ({ ...event, isHashed: event.hash === hash(event) })),
+    cursor,
+  );
+}
+
+/** What a chain is made of. `isHashed`: the hash is that of the event's content. */
+export type Link = FeedHead & { previousHash: Hex; isHashed: boolean };
+
+/** `verifyChain` for events whose hashes were computed already, elsewhere or at the same time. */
+export function verifyLinks(links: readonly Link[], cursor: FeedHead): FeedHead {
+  return links.reduce((previous: FeedHead, link) => {
     const isNext =
-      event.gateway === lower(previous.gateway) &&
-      event.seq === previous.seq + 1n &&
-      event.previousHash === lower(previous.hash) &&
-      event.hash === hash(event);
+      link.gateway === lower(previous.gateway) &&
+      link.seq === previous.seq + 1n &&
+      link.previousHash === lower(previous.hash) &&
+      link.isHashed;
     if (!isNext) {
       throw new ProtocolError("invalid_request", {
-        detail: `Event ${event.seq} does not follow event ${previous.seq}.`,
+        detail: `Event ${link.seq} does not follow event ${previous.seq}.`,
         param: "events",
       });
     }
-    return { gateway: event.gateway, seq: event.seq, hash: event.hash };
+    return { gateway: link.gateway, seq: link.seq, hash: link.hash };
   }, cursor);
 }
 
@@ -169,15 +181,49 @@ export const schema: z.ZodType<FeedEvent> = z.discriminatedUnion("kind", [
   z.strictObject({ ...shared, kind: z.literal("job-closed"), body: jobClosedSchema }),
 ]);
 
-export const pageSchema: z.ZodType<FeedPage> = z.strictObject({
-  events: z.array(schema).max(10_000),
-  head: z.strictObject({
-    gateway: Wire.address,
-    seq: Wire.uint64,
-    hash: Wire.bytes32,
-    signature: Wire.signature,
-  }),
+const signedHeadSchema: z.ZodType<FeedPage["head"]> = z.strictObject({
+  gateway: Wire.address,
+  seq: Wire.uint64,
+  hash: Wire.bytes32,
+  signature: Wire.signature,
 });
+
+const MAX_PAGE_EVENTS = 10_000;
+
+export const pageSchema: z.ZodType<FeedPage> = z.strictObject({
+  events: z.array(schema).max(MAX_PAGE_EVENTS),
+  head: signedHeadSchema,
+});
+
+/** A page whose events nobody has looked at; each is given to `receive`, on whatever thread. */
+export type UnreadPage = { events: unknown[]; head: FeedPage["head"] };
+
+export const unreadPageSchema: z.ZodType<UnreadPage> = z.strictObject({
+  events: z.array(z.unknown()).max(MAX_PAGE_EVENTS),
+  head: signedHeadSchema,
+});
+
+/** An event that came over the wire. `isHashed`: its hash is that of its content; the texts are the JSON of its body and of its receipt. */
+export type Received = { event: FeedEvent; isHashed: boolean; bodyText: string; receiptText: string | null };
+
+/**
+ * Reads one event, parsed from JSON but not trusted: `schema`, and its hash, in one pass for usage spelt as `createText`
+ * spells it. Throws `invalid_request` when the form is wrong; a wrong hash is told, because it convicts the gateway.
+ */
+export function receive(value: unknown): Received {
+  const read = readUsageText(JSON.stringify(value) ?? "");
+  if (read !== null) {
+    const { event, canonical, ...texts } = read;
+    return { event, isHashed: keccakHex(Buffer.from(canonical, "latin1")) === event.hash, ...texts };
+  }
+  const event = Wire.parse(schema, value);
+  return {
+    event,
+    isHashed: hash(event) === event.hash,
+    bodyText: JSON.stringify(bodyToJson(event)),
+    receiptText: event.kind === "usage" ? JSON.stringify(UsageReceipt.toCanonical(event.body.receipt)) : null,
+  };
+}
 
 function draftToJson(draft: FeedDraft) {
   return {

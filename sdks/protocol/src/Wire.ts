@@ -1,7 +1,6 @@
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import { type ErrorCode, ProtocolError } from "./Errors.ts";
-import { fromBase64url } from "./internal/bytes.ts";
 
 export { fromBase64url, fromHex, toBase64url, toHex } from "./internal/bytes.ts";
 export { canonicalJson, hashJson } from "./internal/canonicalJson.ts";
@@ -53,10 +52,11 @@ export const providerId = z.int().min(1).max(0xffff_ffff);
 
 /** Base64url, canonical, of exactly `bytes` bytes. */
 export function base64url(bytes: number): z.ZodType<string, string> {
-  return z
-    .string()
-    .max(Math.ceil((bytes * 4) / 3))
-    .refine((text) => fromBase64url(text)?.length === bytes, `expected ${bytes} bytes of base64url`);
+  const whole = Math.floor((bytes * 4) / 3);
+  // The last character of a part carries two or four bits, and those it does not need are zero.
+  const last = ["", "[AQgw]", "[AEIMQUYcgkosw048]"][bytes % 3];
+  const pattern = new RegExp(`^[A-Za-z0-9_-]{${whole}}${last}$`);
+  return z.string().regex(pattern, `expected ${bytes} bytes of base64url`);
 }
 
 /** A model's name is an identifier: printable ASCII without blanks, so it cannot be padded or re-encoded. */

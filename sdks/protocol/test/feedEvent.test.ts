@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FeedEvent, Tariff, UsageReport, Wire } from "../src/index.ts";
+import { readUsageText } from "../src/internal/readUsageText.ts";
 import * as arbitraries from "./arbitraries.ts";
 import { codeOf, domain, gateway, gatewayKey, provider, providerKey, repeated } from "./fixtures.ts";
 
@@ -20,6 +21,11 @@ describe("FeedEvent", () => {
   const events = chain(5);
   const [first, second, third] = events;
   if (!first || !second || !third) throw new Error("the chain is too short");
+
+  const usage = fc
+    .sample(arbitraries.feedEvent, { numRuns: 50, seed: 4 })
+    .find(({ kind }) => kind === "usage");
+  if (usage === undefined) throw new Error("there is no usage in the sample");
 
   it("chains from zero, also across pages and through JSON", () => {
     const read = events.map((event) =>
@@ -57,6 +63,72 @@ describe("FeedEvent", () => {
         expect(JSON.parse(text)).toEqual({ ...json, hash });
       }),
     );
+  });
+
+  it("receives what it wrote, with the hash judged and the body's text kept", () => {
+    fc.assert(
+      fc.property(arbitraries.feedEvent, fc.boolean(), ({ hash: _, ...draft }, isForged) => {
+        const { event, text } = FeedEvent.createText(draft);
+        const forged = isForged ? text.replace(event.hash, repeated("01")) : text;
+        const received = FeedEvent.receive(JSON.parse(forged));
+        expect(received.isHashed).toBe(!isForged);
+        expect(received.event).toEqual(isForged ? { ...event, hash: repeated("01") } : event);
+        expect(JSON.parse(received.bodyText)).toEqual(FeedEvent.toJson(event).body);
+        // The order of members is the sender's own affair; only the canonical text is read in one pass.
+        expect(FeedEvent.receive(FeedEvent.toJson(event))).toMatchObject({ event, isHashed: true });
+      }),
+    );
+  });
+
+  it("reads a text in one pass only if the schema takes it, and to the same event", () => {
+    const piece = fc.constantFrom(
+      '"',
+      "0",
+      "9",
+      "f",
+      "F",
+      "x",
+      "-",
+      "00",
+      "1e3",
+      "18446744073709551616",
+      "null",
+    );
+    let read = 0;
+    fc.assert(
+      fc.property(
+        arbitraries.feedEvent.filter(({ kind }) => kind === "usage"),
+        fc.nat(),
+        fc.nat(3),
+        fc.option(piece, { nil: "" }),
+        ({ hash: _, ...draft }, place, length, inserted) => {
+          const { text } = FeedEvent.createText(draft);
+          const at = place % text.length;
+          const changed = `${text.slice(0, at)}${inserted}${text.slice(at + length)}`;
+          const quick = readUsageText(changed);
+          if (quick === null) return;
+          read += 1;
+          const event = Wire.parse(FeedEvent.schema, JSON.parse(changed));
+          expect(quick.event).toEqual(event);
+          const { hash, ...json } = FeedEvent.toJson(event);
+          expect(quick.canonical).toBe(Wire.canonicalJson(json));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+    expect(read).toBeGreaterThan(100);
+  });
+
+  it.each([
+    ["a number above 64 bits", /"seq":"\d+"/, '"seq":"18446744073709551616"'],
+    ["a provider above 32 bits", /"providerId":\d+/, '"providerId":4294967296'],
+    ["another member", /"kind"/, '"kine":1,"kind"'],
+    ["hex in capitals", /"hash":"0x[0-9a-f]{64}"/, `"hash":"0x${"A".repeat(64)}"`],
+  ])("does not receive %s", (_name, what, instead) => {
+    const { hash: _hash, ...draft } = usage;
+    const { text } = FeedEvent.createText(draft);
+    expect(text).toMatch(what);
+    expect(codeOf(() => FeedEvent.receive(JSON.parse(text.replace(what, instead))))).toBe("invalid_request");
   });
 
   it("has a head that its gateway signs", () => {

@@ -1,5 +1,6 @@
 export { type App, createApp } from "./app.ts";
 export { requireBearerToken } from "./bearerToken.ts";
+export { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
 export { type Broadcast, createBroadcast } from "./broadcast.ts";
 export { ChainRevert, decodeChainError } from "./chain/ChainRevert.ts";
 export { completeLogs } from "./chain/completeLogs.ts";

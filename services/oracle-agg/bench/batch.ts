@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { createPool, migrate } from "@tac/kit";
 import { startTestDatabase } from "@tac/kit/testing";
-import { FeedEvent, Line, ThresholdBls } from "@tac/protocol";
+import { FeedEvent, Line, ThresholdBls, UsageReceipt } from "@tac/protocol";
+import type { Examined } from "../src/feed/examine.ts";
 import { Builder } from "../src/replica/Builder.ts";
+import { jobIdOf } from "../src/rules/validateEvent.ts";
 import { BatchStore } from "../src/store/BatchStore.ts";
 import { contentOf } from "../src/store/content.ts";
 import { FeedStore } from "../src/store/FeedStore.ts";
@@ -11,13 +13,14 @@ import { dealt } from "../test/simulation/crypto.ts";
 import { TestChain } from "../test/support/TestChain.ts";
 import { TestGateway } from "../test/support/TestGateway.ts";
 import { call, deployment, domains, hex32, openJob } from "../test/support/World.ts";
+import { type BatchResult, startMeter } from "./meter.ts";
 
 /**
  * What a window of receipts costs one replica once they are validated: reading them from its PostgreSQL, building the batch,
- * keeping it, three partial signatures and their combination, and applying the committed batch.
- * `node --import tsx bench/batch.ts [receipts a window ...]`. Seconds are of the clock; PostgreSQL works in its own process.
+ * keeping it, three partial signatures and their combination, and applying the committed batch. Writes one JSON line.
+ * `node --import tsx bench/batch.ts <receipts>`.
  */
-const windows = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1_000, 10_000, 100_000];
+const receipts = Number(process.argv[2] ?? "10000");
 const JOBS = 100;
 const PAGE = 5_000;
 
@@ -46,13 +49,16 @@ let seq = 0n;
 let hash = FeedEvent.FIRST_PREVIOUS_HASH;
 const append = async (bodies: readonly { body: FeedEvent.FeedBody; opens?: number }[]): Promise<void> => {
   const cursor = { gateway: gateway.account.address, seq, hash };
-  const entries = bodies.map(({ body, opens }) => {
+  const events = bodies.map(({ body, opens }): Examined => {
     const at = { gateway: gateway.account.address, recordedAtMs: BigInt(Date.now()) };
     const event = FeedEvent.create({ ...body, ...at, seq: seq + 1n, previousHash: hash });
     seq = event.seq;
     hash = event.hash;
+    const { usage, ...texts } = textsOf(event);
     const job = opens === undefined ? undefined : jobs[opens];
-    if (job === undefined) return { event, verdict: { ok: true as const, reportSigner: null } };
+    const verdict = { ok: true as const, reportSigner: null };
+    const examined = { ...event, ...texts, usage, isHashed: true, jobId: jobIdOf(event), verdict };
+    if (job === undefined) return examined;
     const { capability, capabilityHash } = job;
     const { capabilitySignature, signedQuote } = job.opened;
     const opened = {
@@ -65,9 +71,17 @@ const append = async (bodies: readonly { body: FeedEvent.FeedBody; opens?: numbe
       isEoaSigned: true,
       signedQuote,
     };
-    return { event, verdict: { ok: true as const, reportSigner: null, opened } };
+    return { ...examined, verdict: { ...verdict, opened } };
   });
-  await feeds.append(cursor, entries, seq);
+  await feeds.append(cursor, events, seq);
+};
+
+const textsOf = (event: FeedEvent.FeedEvent) => {
+  const bodyText = JSON.stringify(FeedEvent.toJson(event).body);
+  if (event.kind !== "usage") return { bodyText, usage: null };
+  const { receipt, receiptSignature } = event.body;
+  const receiptText = JSON.stringify(UsageReceipt.toCanonical(receipt));
+  return { bodyText, usage: { receiptId: receipt.receiptId, receiptText, receiptSignature } };
 };
 
 const record = async (receipts: number): Promise<void> => {
@@ -134,33 +148,19 @@ const settle = async (): Promise<number> => {
   return batch.header.receiptCount;
 };
 
-const megabytes = (): number => Math.round(process.memoryUsage.rss() / 2 ** 20);
-
 await append(jobs.map((job, opens) => ({ body: { kind: "job-opened", body: job.opened }, opens })));
-for (const receipts of windows) {
-  await record(receipts);
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  spent.clear();
-  let settled = 0;
-  let [batchCount, highest] = [0, 0];
-  const startedAt = performance.now();
-  const cpuBefore = process.cpuUsage();
-  for (let count = await settle(); count > 0; count = await settle()) {
-    settled += count;
-    batchCount += 1;
-    highest = Math.max(highest, megabytes());
-  }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  if (settled !== receipts) throw new Error(`${settled} of ${receipts} receipts were settled`);
-  console.log(
-    `${String(receipts).padStart(7)} receipts in ${batchCount} batches: ${Math.round(receipts / seconds)} receipts/s, ` +
-      `${Math.round((receipts * 1_000_000) / (user + system))} in a second of processor time, at most ${highest} MB`,
-  );
-  for (const [name, ms] of spent)
-    console.log(
-      `          ${name.padEnd(16)}${((1_000 * ms) / receipts).toFixed(1).padStart(8)} us a receipt`,
-    );
+await record(receipts);
+await new Promise((resolve) => setTimeout(resolve, 150));
+const meter = await startMeter(pool);
+let [settled, batchCount] = [0, 0];
+for (let count = await settle(); count > 0; count = await settle()) {
+  settled += count;
+  batchCount += 1;
 }
+const spentInAll = meter();
+if (settled !== receipts) throw new Error(`${settled} of ${receipts} receipts were settled`);
+const microsEach = Object.fromEntries([...spent].map(([name, ms]) => [name, (1_000 * ms) / receipts]));
+const result: BatchResult = { receipts, batches: batchCount, ...spentInAll, microsEach };
+console.log(JSON.stringify(result));
 await pool.end();
 await database.stop();

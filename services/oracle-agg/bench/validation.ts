@@ -1,117 +1,114 @@
-import { FeedEvent, Tariff } from "@tac/protocol";
-import type { Hex } from "viem";
-import { createValidationPool } from "../src/feed/ValidationPool.ts";
-import type { Job } from "../src/rules/Job.ts";
-import { planBatch } from "../src/rules/plan.ts";
-import { TokenCache } from "../src/rules/TokenCache.ts";
-import { jobIdOf, tariffNeeded, validateEvent } from "../src/rules/validateEvent.ts";
-import { orderlyFacts, toCandidates } from "../test/support/judge.ts";
-import { TestGateway } from "../test/support/TestGateway.ts";
-import { call, domains, openJob, tariffSigner, tariffs } from "../test/support/World.ts";
+import { fork } from "node:child_process";
+import { generateKeyPairSync, sign, verify } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createLogger, createPool, ensureDatabase, migrate } from "@tac/kit";
+import { startTestPostgres } from "@tac/kit/testing";
+import { Tariff, Wire } from "@tac/protocol";
+import { Agent } from "undici";
+import type { Served } from "./feedServer.ts";
+import { megabytes, startMeter, type ValidationResult } from "./meter.ts";
 
 /**
- * How many receipts one replica parses, validates and puts into a batch in a second of processor time, without its
- * store: `node --import tsx bench/validation.ts [receipts] [jobs]`. Processor time, garbage collection included, says the
- * same on an idle machine and on one that others use too.
+ * How fast one replica takes in a feed: pages over HTTP, hash chain, every signature and rule, and its durable PostgreSQL.
+ * Writes one JSON line. `node --import tsx bench/validation.ts <receipts> <jobs> <threads> [services/oracle-agg elsewhere]`;
+ * with the last argument the replica's own code is that of another checkout.
  */
-const receiptCount = Number(process.argv[2] ?? "4000");
-const jobCount = Number(process.argv[3] ?? "40");
+const [receipts = 10_000, jobs = 200, threads = 0] = process.argv.slice(2, 5).map(Number);
+const source = process.argv[5] ?? join(import.meta.dirname, "..");
+const from = (module: string): Promise<unknown> => import(join(source, "src", module));
+const { FeedPuller } = (await from("feed/FeedPuller.ts")) as typeof import("../src/feed/FeedPuller.ts");
+const { createGatewayPort } = (await from(
+  "feed/GatewayPort.ts",
+)) as typeof import("../src/feed/GatewayPort.ts");
+const { createValidationPool } = (await from(
+  "feed/ValidationPool.ts",
+)) as typeof import("../src/feed/ValidationPool.ts");
+const { FeedStore } = (await from("store/FeedStore.ts")) as typeof import("../src/store/FeedStore.ts");
 
-const gateway = new TestGateway();
-const jobs = Array.from({ length: jobCount }, () => openJob(gateway.account, { maxSpendNano: 1n << 50n }));
-gateway.record(...jobs.map((job): FeedEvent.FeedBody => ({ kind: "job-opened", body: job.opened })));
-for (let index = 0; index < receiptCount; index += 1) {
-  const job = jobs[index % jobCount];
-  if (job !== undefined)
-    gateway.record({ kind: "usage", body: call(job, index % 2 === 0 ? {} : { report: {} }) });
-}
-const text = JSON.stringify(FeedEvent.pageToJson(gateway.page(0n, receiptCount + jobCount)));
+/** Receipts that only warm up: compiled code, started threads, open connections. */
+const WARM_UP = 8_000;
 
-const marks: [string, number][] = [];
-const measure = <T>(name: string, work: () => T): T => {
-  const before = process.cpuUsage();
-  const result = work();
-  const { user, system } = process.cpuUsage(before);
-  marks.push([name, (user + system) / 1_000]);
-  return result;
-};
+const server = fork(join(import.meta.dirname, "feedServer.ts"), [String(receipts + WARM_UP), String(jobs)]);
+const [served] = (await once(server, "message")) as [Served];
 
-const page = measure("parse", () => ({
-  events: (JSON.parse(text).events as unknown[]).map((event) => FeedEvent.schema.parse(event)),
-}));
-measure("hash chain", () =>
-  FeedEvent.verifyChain(page.events, {
-    gateway: gateway.account.address,
-    seq: 0n,
-    hash: FeedEvent.FIRST_PREVIOUS_HASH,
-  }),
-);
-const tariffsByHash = new Map(tariffs.map((tariff) => [Tariff.hash(tariff), tariff]));
-const shared = { domains, tariffSigners: new Set([tariffSigner.address]), origins: null };
-const known = new Map<Hex, Job>();
-const judged = measure("validate", () => {
-  const tokens = new TokenCache();
-  return page.events.map((event) => {
-    const job = known.get(jobIdOf(event)) ?? null;
-    const tariff = tariffsByHash.get(tariffNeeded(event, job) ?? "0x") ?? null;
-    const verdict = validateEvent(event, { ...shared, job, tariff, tokens });
-    if (verdict.opened !== undefined) known.set(verdict.opened.jobId, verdict.opened);
-    return { event, verdict };
-  });
+const postgres = await startTestPostgres({ durable: true });
+const url = postgres.urlOf("replica");
+await ensureDatabase(url);
+const pool = createPool({ url });
+await migrate(pool, join(source, "migrations"));
+
+const tariffs = new Map(served.tariffs.map(([hash, json]) => [hash, Wire.parse(Tariff.schema, json)]));
+const store = new FeedStore(pool);
+const validation = createValidationPool(threads);
+const nodeKey = generateKeyPairSync("ed25519").privateKey;
+const agent = new Agent();
+const puller = new FeedPuller({
+  gateway: createGatewayPort(
+    { address: served.gateway, url: served.url, publicCertificate: false },
+    { peer: "1", nodeKey },
+    agent,
+  ),
+  store,
+  tariffs: async (hash) => {
+    const tariff = tariffs.get(hash);
+    if (tariff === undefined) throw new Error(`there is no tariff ${hash}`);
+    return tariff;
+  },
+  domains: served.domains,
+  tariffSigners: new Set([served.tariffSigner]),
+  pool: validation,
+  logger: createLogger({ service: "bench", level: "silent" }),
 });
-const plan = measure("build", () =>
-  planBatch({
-    domain: domains.usageReceipts,
-    laneId: 0,
-    lane: {
-      nextBatchNumber: 1n,
-      lastWindowEnd: 1n,
-      keyEpoch: 1,
-      lastBatchHash: `0x${"00".repeat(32)}`,
-    },
-    chainBlock: 1n,
-    windowEndMs: BigInt(Date.now() + 60_000),
-    feeds: [
-      {
-        gateway: gateway.account.address,
-        fromSeq: 0n,
-        fromHash: FeedEvent.FIRST_PREVIOUS_HASH,
-        events: toCandidates(judged),
-      },
-    ],
-    facts: orderlyFacts(gateway, jobs),
-  }),
-);
-if (plan?.batch.header.receiptCount !== Math.min(receiptCount, 10_000))
-  throw new Error("Not every receipt was accepted.");
+const pulled = async (): Promise<number> => Number((await store.feeds())[0]?.pulled.seq ?? 0n);
 
-const totalMs = marks.reduce((sum, [, ms]) => sum + ms, 0);
-for (const [name, ms] of marks)
-  console.log(
-    `${name.padEnd(12)}${ms.toFixed(0).padStart(8)} ms${((1_000 * ms) / receiptCount).toFixed(0).padStart(8)} us a receipt`,
-  );
-console.log(
-  `${"all".padEnd(12)}${totalMs.toFixed(0).padStart(8)} ms   ${Math.round((1_000 * receiptCount) / totalMs)} receipts in a second of one core`,
+const signatureMicros = checkMicros(served.countersigned / served.events);
+while ((await pulled()) < WARM_UP) await puller.pull();
+const before = await pulled();
+const quarterMegabytes: number[] = [];
+const meter = await startMeter(pool);
+for (let hasMore = true; hasMore; ) {
+  hasMore = await puller.pull();
+  const done = ((await pulled()) - before) / (served.events - before);
+  while (quarterMegabytes.length < Math.floor(done * 4)) quarterMegabytes.push(megabytes());
+}
+const spent = meter();
+const { rows } = await pool.query<{ accepted: bigint }>(
+  "SELECT count(*) AS accepted FROM events WHERE code IS NULL",
 );
+if (Number(rows[0]?.accepted) !== served.events) throw new Error("not every event was accepted");
+const result: ValidationResult = {
+  receipts: served.events - before,
+  countersigned: served.countersigned / served.events,
+  threads,
+  quarterMegabytes,
+  signatureMicros,
+  ...spent,
+};
+console.log(JSON.stringify(result));
 
-// The same on all processors, by the clock: what a replica's pullers do with pages of 500 events.
-const calls = page.events.filter(({ kind }) => kind !== "job-opened");
-for (const threads of [0, 1, 3]) {
-  const pool = createValidationPool(threads);
-  const task = { ...shared, jobs: known, tariffs: tariffsByHash };
-  // Threads start, and their code is compiled, before the clock does.
-  await pool.validate({ ...task, events: calls.slice(0, 2_000) });
-  const startedAt = performance.now();
-  const cpuBefore = process.cpuUsage();
-  for (let first = 0; first < calls.length; first += 500) {
-    const verdicts = await pool.validate({ ...task, events: calls.slice(first, first + 500) });
-    if (!verdicts.every(({ ok }) => ok)) throw new Error("Not every receipt was accepted.");
-  }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  console.log(
-    `${threads} threads beside the main one: ${Math.round(calls.length / seconds)} receipts validated a second, ` +
-      `${Math.round((user + system) / calls.length)} us of processor time each`,
-  );
-  await pool.close();
+await validation.close();
+await agent.close();
+await pool.end();
+await postgres.stop();
+server.disconnect();
+
+/** The signatures of one receipt: the caller's, the gateway's, and in `countersigned` of all cases the provider's. */
+function checkMicros(countersigned: number): number {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const text = Buffer.alloc(600, "a");
+  const proof = sign("sha256", text, { key: privateKey, dsaEncoding: "ieee-p1363" });
+  const digest = Wire.keccakHex(text);
+  const signature = Wire.signDigest(digest, digest);
+  const recover = (): unknown => Wire.recoverDigest(digest, signature);
+  const p256 = microsOf(() => verify("sha256", text, { key: publicKey, dsaEncoding: "ieee-p1363" }, proof));
+  return p256 + (1 + countersigned) * microsOf(recover);
+}
+
+function microsOf(work: () => unknown): number {
+  for (let count = 0; count < 200; count += 1) work();
+  const before = process.cpuUsage();
+  for (let count = 0; count < 2_000; count += 1) work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 2_000;
 }

@@ -101,14 +101,18 @@ function wordWriter(layout: Buffer, offset: number, field: { name: string; type:
       layout[offset + 31] = value ? 1 : 0;
     };
   }
-  const limit = 1n << BigInt(field.type.slice(4));
+  const bits = Number(field.type.slice(4));
+  const limit = 1n << BigInt(bits);
   return (value) => {
     if (typeof value !== "bigint" && typeof value !== "number") throw unfit();
     const integer = BigInt(value);
     if (integer < 0n || integer >= limit) throw new RangeError(`${field.name} is not a ${field.type}.`);
-    layout.writeBigUInt64BE(integer >> 192n, offset);
-    layout.writeBigUInt64BE((integer >> 128n) & MASK_64, offset + 8);
-    layout.writeBigUInt64BE((integer >> 64n) & MASK_64, offset + 16);
+    // The upper bytes of a word that holds a small type are never written, so they stay zero.
+    if (bits > 64) {
+      layout.writeBigUInt64BE(integer >> 192n, offset);
+      layout.writeBigUInt64BE((integer >> 128n) & MASK_64, offset + 8);
+      layout.writeBigUInt64BE((integer >> 64n) & MASK_64, offset + 16);
+    }
     layout.writeBigUInt64BE(integer & MASK_64, offset + 24);
   };
 }

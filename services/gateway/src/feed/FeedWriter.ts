@@ -1,7 +1,13 @@
-import { isStoreUnavailable, type Pool, type Transaction, withTransaction } from "@tac/kit";
+import {
+  byteaArray,
+  isStoreUnavailable,
+  type Pool,
+  type Transaction,
+  textArray,
+  withTransaction,
+} from "@tac/kit";
 import type { FeedEvent } from "@tac/protocol";
 import type { Address, Hex } from "viem";
-import { byteaArray, textArray } from "../ledger/binaryArrays.ts";
 import { bytesOf } from "../ledger/bytes.ts";
 import { type Capture, toColumns } from "../ledger/Capture.ts";
 import type { NowMs } from "../StoreClock.ts";

@@ -1,6 +1,6 @@
+import { bigintArray, byteaArray, textArray } from "@tac/kit";
 import { Pricing, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
-import { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
 
 /** How a charged call ended. */
 export type CaptureOutcome =

@@ -1,6 +1,6 @@
+import { bigintArray, byteaArray, textArray } from "@tac/kit";
 import type { Tariff } from "@tac/protocol";
 import type { Hex } from "viem";
-import { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
 
 /** A call that asks for its hold. Amounts in nanocredits. */
 export type WantedHold = {

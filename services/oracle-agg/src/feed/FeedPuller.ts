@@ -1,15 +1,19 @@
 import type { Logger } from "@tac/kit";
 import { type Deployment, FeedEvent, ProtocolError, type Tariff } from "@tac/protocol";
 import type { Address, Hex } from "viem";
-import type { Job } from "../rules/Job.ts";
+import { type Job, quotedTariff } from "../rules/Job.ts";
 import { TokenCache } from "../rules/TokenCache.ts";
-import { jobIdOf, tariffNeeded, type Validated, validateEvent } from "../rules/validateEvent.ts";
 import type { FeedCursor, FeedState, FeedStore } from "../store/FeedStore.ts";
+import { type Examined, examine } from "./examine.ts";
 import type { GatewayPort } from "./GatewayPort.ts";
 import type { TariffSource } from "./TariffSource.ts";
 import type { ValidationPool } from "./ValidationPool.ts";
 
-const PAGE_EVENTS = 500;
+/** The most a gateway serves at once. */
+const PAGE_EVENTS = 1_000;
+/** Pages of one pull: while one is stored the next is validated, and the one behind that is fetched. */
+const PAGES_AT_ONCE = 8;
+const MAX_KNOWN_JOBS = 10_000;
 /** The last time JavaScript has a date for; beyond it the store has no column either. */
 const MAX_TIME_MS = 8_640_000_000_000_000n;
 
@@ -23,8 +27,6 @@ export type FeedPullerOptions = {
   logger: Logger;
 };
 
-type Entry = { event: FeedEvent.FeedEvent; verdict: Validated };
-
 /**
  * Pulls one gateway's feed by cursor and validates each event as it arrives. A feed whose hash chain or head signature
  * is broken is pulled no further until an operator has looked at it: its gateway says two things at once.
@@ -32,6 +34,8 @@ type Entry = { event: FeedEvent.FeedEvent; verdict: Validated };
 export class FeedPuller {
   readonly #options: FeedPullerOptions;
   readonly #tokens = new TokenCache();
+  /** Jobs of this feed that the store has, by id; what opened a job never changes. */
+  #jobs = new Map<Hex, Job>();
   #running: Promise<boolean> | null = null;
 
   constructor(options: FeedPullerOptions) {
@@ -42,28 +46,59 @@ export class FeedPuller {
     return this.#options.gateway.address;
   }
 
-  /** Pulls one page. True when the feed has more. Calls at the same time share one pull. */
+  /** Pulls some pages. True when the feed has more. Calls at the same time share one pull. */
   pull(): Promise<boolean> {
-    this.#running ??= this.#pullPage().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#pullPages()
+      .catch((error: unknown) => {
+        this.#giveUp();
+        throw error;
+      })
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
   }
 
-  async #pullPage(): Promise<boolean> {
-    const { gateway, store } = this.#options;
-    const state = await this.#state();
-    if (state.stoppedReason !== null) return false;
-    const page = await gateway.page(state.pulled.seq, PAGE_EVENTS);
-    const problem = this.#problemOf(page, state);
-    if (problem !== null) {
-      this.#options.logger.error({ gateway: gateway.address, problem }, "feed stopped");
-      await store.stopFeed(gateway.address, problem);
-      return false;
+  async #pullPages(): Promise<boolean> {
+    const { gateway, store, logger } = this.#options;
+    const first = await this.#state();
+    if (first.stoppedReason !== null) return false;
+    if (this.#jobs.size > MAX_KNOWN_JOBS) this.#jobs = new Map();
+    let cursor = first.pulled;
+    let stored = Promise.resolve(true);
+    let arriving = this.#fetch(cursor.seq);
+    for (let pages = 1; ; pages += 1) {
+      const page = await arriving;
+      const hasMore = page.events.length > 0 && cursor.seq + BigInt(page.events.length) < page.head.seq;
+      const isLast = !hasMore || pages === PAGES_AT_ONCE;
+      if (!isLast) arriving = this.#fetch(cursor.seq + BigInt(page.events.length));
+      const [examined] = await Promise.all([this.#examine(page.events), stored]);
+      const state = pages === 1 ? first : await this.#state();
+      if (state.stoppedReason !== null || state.pulled.hash !== cursor.hash) return this.#giveUp();
+      const problem = this.#problemOf(examined, page.head, state);
+      if (problem !== null) {
+        logger.error({ gateway: gateway.address, problem }, "feed stopped");
+        await store.stopFeed(gateway.address, problem);
+        return !this.#giveUp();
+      }
+      this.#report(examined);
+      stored = store.append(cursor, examined, page.head.seq);
+      if (isLast) return (await stored) ? hasMore : this.#giveUp();
+      const last = examined.at(-1);
+      if (last !== undefined) cursor = { gateway: gateway.address, seq: last.seq, hash: last.hash };
     }
-    const entries = await this.#validate(page.events);
-    await store.append(state.pulled, entries, page.head.seq);
-    return page.events.length > 0 && (page.events.at(-1)?.seq ?? 0n) < page.head.seq;
+  }
+  /** The page may not be stored, so the jobs it opens are not known. True: there is more to pull. */
+  #giveUp(): true {
+    this.#jobs = new Map();
+    return true;
+  }
+
+  #fetch(afterSeq: bigint): Promise<FeedEvent.UnreadPage> {
+    const page = this.#options.gateway.page(afterSeq, PAGE_EVENTS);
+    // Who waits for the page hears of a failure; when a pull ends early nobody does.
+    page.catch(() => undefined);
+    return page;
   }
 
   async #state(): Promise<FeedState> {
@@ -77,7 +112,11 @@ export class FeedPuller {
     return created;
   }
 
-  #problemOf({ events, head }: FeedEvent.FeedPage, { pulled, committed, headSeq }: FeedState): string | null {
+  #problemOf(
+    events: readonly Examined[],
+    head: FeedEvent.FeedPage["head"],
+    { pulled, committed, headSeq }: FeedState,
+  ): string | null {
     const { gateway, domains } = this.#options;
     if (head.gateway !== gateway.address) return "the head is of another gateway";
     if (FeedEvent.recoverHead(head, domains.usageReceipts) !== gateway.address)
@@ -86,7 +125,7 @@ export class FeedPuller {
       return `the head went back from ${headSeq} to ${head.seq}`;
     let end: FeedCursor;
     try {
-      end = FeedEvent.verifyChain(events, pulled);
+      end = FeedEvent.verifyLinks(events, pulled);
     } catch (error) {
       if (error instanceof ProtocolError) return `the hash chain is broken: ${error.message}`;
       throw error;
@@ -101,49 +140,70 @@ export class FeedPuller {
     return null;
   }
 
-  /** Jobs are opened one after the other, in their order; what lies between them is validated at once. */
-  async #validate(events: readonly FeedEvent.FeedEvent[]): Promise<Entry[]> {
-    const { gateway, store, tariffs, domains, tariffSigners, pool, logger } = this.#options;
-    const { origins } = gateway;
-    const jobs: Map<Hex, Job> = await store.jobsOf(gateway.address, [...new Set(events.map(jobIdOf))]);
-    const documents = new Map<Hex, Tariff.Tariff>();
-    const entries: Entry[] = [];
-    let between: FeedEvent.FeedEvent[] = [];
-    const flush = async (): Promise<void> => {
-      for (const event of between) {
-        const tariffHash = tariffNeeded(event, jobs.get(jobIdOf(event)) ?? null);
-        if (tariffHash !== null && !documents.has(tariffHash))
-          documents.set(tariffHash, await tariffs(tariffHash));
-      }
-      const named = new Set(between.map(jobIdOf));
-      const known = new Map([...jobs].filter(([jobId]) => named.has(jobId)));
-      const task = { events: between, jobs: known, tariffs: documents, domains, tariffSigners, origins };
-      const verdicts = await pool.validate(task);
-      between.forEach((event, index) => {
-        const verdict = verdicts[index];
-        if (verdict === undefined) throw new Error(`Event ${event.seq} was not validated.`);
-        entries.push({ event, verdict });
-      });
-      between = [];
-    };
-    for (const event of events) {
-      if (event.kind !== "job-opened") {
-        between.push(event);
-        continue;
-      }
-      await flush();
-      const job = jobs.get(jobIdOf(event)) ?? null;
-      const context = { domains, tariffSigners, job, tariff: null, origins, tokens: this.#tokens };
-      const verdict = validateEvent(event, context);
-      if (verdict.opened !== undefined) jobs.set(verdict.opened.jobId, verdict.opened);
-      entries.push({ event, verdict });
+  /** Events that open a job come first, in their order; what else is in the page is validated at once. */
+  async #examine(events: readonly unknown[]): Promise<Examined[]> {
+    const { gateway, store, tariffs, domains, tariffSigners, pool } = this.#options;
+    const names = events.map(namesOf);
+    const named = [...new Set(names.flatMap(({ jobId }) => jobId ?? []))];
+    const unknown = named.filter((jobId) => !this.#jobs.has(jobId));
+    for (const [jobId, job] of await store.jobsOf(gateway.address, unknown)) this.#jobs.set(jobId, job);
+    const jobs = new Map<Hex, Job>();
+    for (const jobId of named) {
+      const job = this.#jobs.get(jobId);
+      if (job !== undefined) jobs.set(jobId, job);
     }
-    await flush();
-    for (const { event, verdict } of entries)
+    const documents = new Map<Hex, Tariff.Tariff>();
+    const grounds = { jobs, tariffs: documents, domains, tariffSigners, origins: gateway.origins };
+    const examined: Examined[] = [];
+    const others: number[] = [];
+    events.forEach((value, index) => {
+      if (names[index]?.kind !== "job-opened") {
+        others.push(index);
+        return;
+      }
+      const found = examine(value, grounds, this.#tokens);
+      examined[index] = found;
+      const { opened } = found.verdict;
+      if (opened === undefined) return;
+      jobs.set(opened.jobId, opened);
+      this.#jobs.set(opened.jobId, opened);
+    });
+    for (const { jobId, tariffHash } of names) {
+      const job = jobId === null ? undefined : jobs.get(jobId);
+      if (job === undefined || tariffHash === null || documents.has(tariffHash)) continue;
+      if (quotedTariff(job, tariffHash) !== undefined) documents.set(tariffHash, await tariffs(tariffHash));
+    }
+    const judged = await pool.validate({ ...grounds, events: others.map((index) => events[index]) });
+    judged.forEach((one, place) => {
+      examined[others[place] ?? -1] = one;
+    });
+    return examined;
+  }
+
+  #report(examined: readonly Examined[]): void {
+    const { gateway, logger } = this.#options;
+    for (const { seq, verdict } of examined)
       if (!verdict.ok) {
         const { code, reason } = verdict;
-        logger.warn({ gateway: gateway.address, seq: event.seq, code, reason }, "event refused");
+        logger.warn({ gateway: gateway.address, seq, code, reason }, "event refused");
       }
-    return entries;
   }
 }
+
+type Names = { kind: unknown; jobId: Hex | null; tariffHash: Hex | null };
+
+/** What has to be looked up before an event can be judged, read off one that nobody has checked. */
+const namesOf = (value: unknown): Names => {
+  const kind = member(value, "kind");
+  const body = member(value, "body");
+  const inner =
+    kind === "usage" ? member(body, "receipt") : kind === "job-opened" ? member(body, "capability") : body;
+  return { kind, jobId: bytes32(member(inner, "jobId")), tariffHash: bytes32(member(inner, "tariffHash")) };
+};
+
+const member = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+
+const BYTES32 = /^0x[0-9a-f]{64}$/;
+const bytes32 = (value: unknown): Hex | null =>
+  typeof value === "string" && BYTES32.test(value) ? (value as Hex) : null;

@@ -11,7 +11,8 @@ export type GatewayPort = {
   address: Address;
   /** Origins callers reach it at; null when any may stand in a proof. */
   origins: ReadonlySet<string> | null;
-  page(afterSeq: bigint, limit: number): Promise<FeedEvent.FeedPage>;
+  /** Its events are unread: whoever validates them reads them. */
+  page(afterSeq: bigint, limit: number): Promise<FeedEvent.UnreadPage>;
   deliver(laneId: number, delivery: Delivery): Promise<void>;
   close(): Promise<void>;
 };
@@ -55,7 +56,7 @@ export const createGatewayPort = (
         baseUrl: entry.url,
         method: "GET",
         path: `/v1/oracle/events?after=${afterSeq}&limit=${limit}`,
-        schema: FeedEvent.pageSchema,
+        schema: FeedEvent.unreadPageSchema,
         timeoutMs: PAGE_TIMEOUT_MS,
         dispatcher,
       }),

@@ -1,56 +1,73 @@
 import { availableParallelism } from "node:os";
+import { setImmediate as otherWork } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { Deployment, FeedEvent, Tariff } from "@tac/protocol";
-import type { Address, Hex } from "viem";
+import type { Tariff } from "@tac/protocol";
 import type { Job } from "../rules/Job.ts";
 import { TokenCache } from "../rules/TokenCache.ts";
-import type { Validated } from "../rules/validateEvent.ts";
-import { validateAll } from "./validateAll.ts";
+import { type Examined, examine, type Grounds } from "./examine.ts";
 
-/** Events of one gateway, none of which opens a job, with all that their validation needs. */
-export type ValidationTask = {
-  events: readonly FeedEvent.FeedEvent[];
-  /** By job id, as the gateway's feed had opened them before the first of these events. */
-  jobs: ReadonlyMap<Hex, Job>;
-  tariffs: ReadonlyMap<Hex, Tariff.Tariff>;
-  domains: Deployment.Domains;
-  tariffSigners: ReadonlySet<Address>;
-  origins: ReadonlySet<string> | null;
-};
+/** Events of one gateway as they came over the wire, with all that their validation needs. */
+export type ValidationTask = Grounds & { events: readonly unknown[] };
 
 export type ValidationPool = {
-  /** The verdict on each event, in their order. */
-  validate(task: ValidationTask): Promise<Validated[]>;
+  /** Each event with its verdict, in their order. Throws `invalid_request` for what is no event. */
+  validate(task: ValidationTask): Promise<Examined[]>;
   close(): Promise<void>;
 };
 
-type Answer = { id: number } & ({ verdicts: Validated[] } | { problem: string });
-type Waiting = { resolve: (verdicts: Validated[]) => void; reject: (error: Error) => void };
+/** What a thread is told. Jobs and tariffs are told once: a job goes by a number, a tariff by its hash. */
+export type ThreadTask = {
+  id: number;
+  events: readonly unknown[];
+  /** Numbers of the jobs these events are judged by; no other job that the thread has heard of counts. */
+  jobs: readonly number[];
+  newJobs: readonly (readonly [number, Job])[];
+  newTariffs: readonly (readonly [string, Tariff.Tariff])[];
+  /** True: forget what was told before, so that a long life does not fill the thread's memory. */
+  isFresh: boolean;
+} & Pick<Grounds, "domains" | "tariffSigners" | "origins">;
 
-/** Below this, sending events to a thread costs more than it saves. */
-const LEAST_SHARE = 32;
+export type ThreadAnswer = { id: number } & ({ examined: Examined[] } | { problem: string });
+
+/** Events a thread takes at once: enough to be worth a message, few enough that all threads end together. */
+const CHUNK_EVENTS = 64;
+/** Chunks a thread has before it, so that it does not wait while this one is busy. */
+const CHUNKS_AHEAD = 2;
+const MAX_TOLD = 20_000;
 
 /**
- * Validates on several threads, this one included: signatures are three quarters of the work, and each event stands for
- * itself. With no threads everything is done here. A thread that dies fails its task, which is tried again.
+ * Validates on several threads, this one included: each event stands for itself, and signatures are most of the work. This
+ * one serves everybody else between two chunks. A thread that dies fails its tasks, which are tried again.
  */
 export const createValidationPool = (threads = availableParallelism() - 1): ValidationPool => {
   const tokens = new TokenCache();
   const members = Array.from({ length: Math.max(0, threads) }, () => startMember());
-  const validate = async (task: ValidationTask): Promise<Validated[]> => {
+  const here = async (task: ValidationTask): Promise<Examined[]> => {
+    await otherWork();
+    return task.events.map((event) => examine(event, task, tokens));
+  };
+  const validate = async (task: ValidationTask): Promise<Examined[]> => {
     const { events } = task;
-    const parts = Math.max(1, Math.min(members.length + 1, Math.floor(events.length / LEAST_SHARE)));
-    const size = Math.ceil(events.length / parts);
-    const shareOf = (part: number): ValidationTask => ({
-      ...task,
-      events: events.slice(part * size, (part + 1) * size),
-    });
-    const elsewhere = members.slice(0, parts - 1).map((member, index) => member.validate(shareOf(index + 1)));
-    // Should this thread's own share throw, the other shares must not be left without anybody who waits for them.
-    const others = Promise.all(elsewhere);
-    others.catch(() => undefined);
-    const own = validateAll(shareOf(0), tokens);
-    return [...own, ...(await others).flat()];
+    const done: Examined[][] = [];
+    let taken = 0;
+    const work = async (judge: (share: ValidationTask) => Promise<Examined[]>): Promise<void> => {
+      try {
+        while (taken * CHUNK_EVENTS < events.length) {
+          const chunk = taken;
+          taken += 1;
+          const first = chunk * CHUNK_EVENTS;
+          done[chunk] = await judge({ ...task, events: events.slice(first, first + CHUNK_EVENTS) });
+        }
+      } catch (error) {
+        taken = events.length;
+        throw error;
+      }
+    };
+    const elsewhere = members.flatMap((member) =>
+      Array.from({ length: CHUNKS_AHEAD }, () => member.validate),
+    );
+    await Promise.all([here, ...elsewhere].map(work));
+    return done.flat();
   };
   return {
     validate,
@@ -60,9 +77,12 @@ export const createValidationPool = (threads = availableParallelism() - 1): Vali
   };
 };
 
+type Waiting = { resolve: (examined: Examined[]) => void; reject: (error: Error) => void };
+
 const startMember = () => {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | null = null;
+  let told = new Map<object, number>();
   let count = 0;
   const fail = (error: Error): void => {
     worker = null;
@@ -71,24 +91,44 @@ const startMember = () => {
   };
   const start = (): Worker => {
     const started = new Worker(new URL("./validationThread.mjs", import.meta.url));
+    told = new Map();
     started.unref();
-    started.on("message", (answer: Answer) => {
+    started.on("message", (answer: ThreadAnswer) => {
       const caller = waiting.get(answer.id);
       waiting.delete(answer.id);
-      if ("verdicts" in answer) caller?.resolve(answer.verdicts);
+      if ("examined" in answer) caller?.resolve(answer.examined);
       else caller?.reject(new Error(answer.problem));
     });
     started.on("error", (cause) => fail(new Error("A validation thread failed.", { cause })));
     started.on("exit", (code) => fail(new Error(`A validation thread ended with ${code}.`)));
     return started;
   };
+  /** Those that the thread has not heard of; from now on it has. */
+  const news = <Known extends object>(all: Iterable<Known>): Known[] => {
+    const unknown = [...all].filter((known) => !told.has(known));
+    for (const known of unknown) told.set(known, told.size);
+    return unknown;
+  };
+  const numberOf = (known: object): number => told.get(known) ?? -1;
   return {
-    validate: (task: ValidationTask): Promise<Validated[]> =>
+    validate: ({ jobs, tariffs, ...task }: ValidationTask): Promise<Examined[]> =>
       new Promise((resolve, reject) => {
         worker ??= start();
         count += 1;
         waiting.set(count, { resolve, reject });
-        worker.postMessage({ id: count, ...task });
+        const isFresh = told.size > MAX_TOLD;
+        if (isFresh) told = new Map();
+        const newJobs = news(jobs.values());
+        const newTariffs = new Set(news(tariffs.values()));
+        const asked: ThreadTask = {
+          ...task,
+          id: count,
+          jobs: [...jobs.values()].map(numberOf),
+          newJobs: newJobs.map((job) => [numberOf(job), job]),
+          newTariffs: [...tariffs].filter(([, tariff]) => newTariffs.has(tariff)),
+          isFresh,
+        };
+        worker.postMessage(asked);
       }),
     close: async (): Promise<void> => {
       await worker?.terminate();

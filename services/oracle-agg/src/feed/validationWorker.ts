@@ -1,18 +1,33 @@
 import { parentPort } from "node:worker_threads";
+import type { Tariff } from "@tac/protocol";
+import type { Job } from "../rules/Job.ts";
 import { TokenCache } from "../rules/TokenCache.ts";
-import type { ValidationTask } from "./ValidationPool.ts";
-import { validateAll } from "./validateAll.ts";
+import { examine } from "./examine.ts";
+import type { ThreadAnswer, ThreadTask } from "./ValidationPool.ts";
 
 /** One thread of a ValidationPool: the same rules as everywhere, with a cache of tokens of its own. */
 const tokens = new TokenCache();
+const known = new Map<number, Job>();
+const tariffs = new Map<string, Tariff.Tariff>();
 
-parentPort?.on("message", ({ id, ...task }: ValidationTask & { id: number }) => {
+const jobOf = (number: number): Job => {
+  const job = known.get(number);
+  if (job === undefined) throw new Error(`The thread was never told of job ${number}.`);
+  return job;
+};
+
+const answer = (task: ThreadTask): ThreadAnswer => {
+  const { id, events, domains, tariffSigners, origins } = task;
+  if (task.isFresh) for (const kept of [known, tariffs]) kept.clear();
+  for (const [number, job] of task.newJobs) known.set(number, job);
+  for (const [hash, tariff] of task.newTariffs) tariffs.set(hash, tariff);
   try {
-    parentPort?.postMessage({ id, verdicts: validateAll(task, tokens) });
+    const jobs = new Map(task.jobs.map(jobOf).map((job) => [job.jobId, job]));
+    const grounds = { jobs, tariffs, domains, tariffSigners, origins };
+    return { id, examined: events.map((event) => examine(event, grounds, tokens)) };
   } catch (error) {
-    parentPort?.postMessage({
-      id,
-      problem: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
+    return { id, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
-});
+};
+
+parentPort?.on("message", (task: ThreadTask) => parentPort?.postMessage(answer(task)));

@@ -1,4 +1,4 @@
-import { type Pool, withTransaction } from "@tac/kit";
+import { type Pool, textArray, withTransaction } from "@tac/kit";
 import { BatchHeader, Line, Sources, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
@@ -217,8 +217,8 @@ export class BatchStore {
 
   async knownReceipts(receiptIds: readonly Hex[], proofHashes: readonly Hex[]) {
     const { rows } = await this.#pool.query<{ receipt_id: Hex; proof_hash: Hex }>(
-      "SELECT receipt_id, proof_hash FROM receipts WHERE receipt_id = ANY($1) OR proof_hash = ANY($2)",
-      [receiptIds, proofHashes],
+      "SELECT receipt_id, proof_hash FROM receipts WHERE receipt_id = ANY($1::text[]) OR proof_hash = ANY($2::text[])",
+      [textArray(receiptIds), textArray(proofHashes)],
     );
     return {
       receiptIds: new Set(rows.map((row) => row.receipt_id)),

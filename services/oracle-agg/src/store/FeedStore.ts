@@ -1,10 +1,10 @@
-import { type Pool, withTransaction } from "@tac/kit";
+import { bigintArray, type Pool, textArray, withTransaction } from "@tac/kit";
 import { Capability, FeedEvent, Quote, Tariff, type UsageReceipt, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
+import type { Examined } from "../feed/examine.ts";
 import type { Job } from "../rules/Job.ts";
 import type { Candidate } from "../rules/settle.ts";
 import type { RejectionCode } from "../rules/Verdict.ts";
-import { jobIdOf, type Validated } from "../rules/validateEvent.ts";
 
 export type FeedCursor = { gateway: Address; seq: bigint; hash: Hex };
 
@@ -86,12 +86,8 @@ export class FeedStore {
   }
 
   /** Appends validated events and moves the cursor, in one transaction; nothing when another writer was faster. */
-  async append(
-    cursor: FeedCursor,
-    entries: readonly { event: FeedEvent.FeedEvent; verdict: Validated }[],
-    headSeq: bigint,
-  ): Promise<boolean> {
-    const last = entries.at(-1)?.event;
+  async append(cursor: FeedCursor, events: readonly Examined[], headSeq: bigint): Promise<boolean> {
+    const last = events.at(-1);
     return withTransaction(this.#pool, async (transaction) => {
       const moved = await transaction.query(
         `UPDATE feeds SET pulled_seq = $3, pulled_hash = $4, head_seq = greatest(head_seq, $5)
@@ -99,15 +95,18 @@ export class FeedStore {
         [cursor.gateway, cursor.seq, last?.seq ?? cursor.seq, last?.hash ?? cursor.hash, headSeq],
       );
       if (moved.rowCount === 0) return false;
-      const opened = entries.flatMap(({ verdict }) => verdict.opened ?? []);
+      const opened = events.flatMap(({ verdict }) => verdict.opened ?? []);
       for (const job of opened)
         await transaction.query(
           `INSERT INTO jobs (gateway, job_id, opened_seq, capability_hash, is_eoa_signed, opening)
            VALUES ($1, $2, $3, $4, $5, $6)`,
           [job.gateway, job.jobId, job.openedSeq, job.capabilityHash, job.isEoaSigned, openingToJson(job)],
         );
-      if (entries.length === 0) return true;
-      await transaction.query(INSERT_EVENTS, eventColumns(entries));
+      if (events.length === 0) return true;
+      const seqs = bigintArray(events.map(({ seq }) => seq));
+      await transaction.query(INSERT_EVENTS, [cursor.gateway, seqs, ...eventColumns(events)]);
+      const bodies = textArray(events.map(({ bodyText }) => bodyText));
+      await transaction.query(INSERT_BODIES, [cursor.gateway, seqs, bodies]);
       await transaction.query(COVER_LATE_EVENTS, [cursor.gateway, cursor.seq]);
       return true;
     });
@@ -115,6 +114,7 @@ export class FeedStore {
 
   /** The job of each id that this gateway's feed opened. */
   async jobsOf(gateway: Address, jobIds: readonly Hex[]): Promise<Map<Hex, Job>> {
+    if (jobIds.length === 0) return new Map();
     const { rows } = await this.#pool.query<{
       job_id: Hex;
       opened_seq: bigint;
@@ -143,7 +143,7 @@ export class FeedStore {
   async candidates(gateway: Address, fromSeq: bigint, toSeq: bigint, limit: number): Promise<Candidate[]> {
     const { rows } = await this.#pool.query<EventRow>(
       `SELECT gateway, seq, hash, recorded_at_ms, kind, job_id, report_signer, code, reason,
-              body->'receipt' AS receipt, body->>'receiptSignature' AS receipt_signature
+              receipt, receipt_signature
          FROM events WHERE gateway = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`,
       [gateway, fromSeq, toSeq, limit],
     );
@@ -187,7 +187,7 @@ export class FeedStore {
       code: RejectionCode | null;
       reason: string | null;
     }>(
-      `SELECT gateway, seq::text, kind, body->'receipt'->>'receiptId' AS "receiptId", code IS NULL AS accepted, code, reason
+      `SELECT gateway, seq::text, kind, receipt_id AS "receiptId", code IS NULL AS accepted, code, reason
          FROM events WHERE batch_number = $1 ORDER BY gateway, events.seq`,
       [batchNumber],
     );
@@ -211,9 +211,16 @@ export class FeedStore {
 }
 
 const INSERT_EVENTS = `
-  INSERT INTO events (gateway, seq, hash, recorded_at_ms, kind, job_id, body, report_signer, code, reason)
-  SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[],
-                       $8::text[], $9::text[], $10::text[])`;
+  INSERT INTO events (gateway, seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt, receipt_signature,
+                      report_signer, code, reason)
+  SELECT $1, seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt::json, receipt_signature, report_signer, code, reason
+    FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::text[], $11::text[], $12::text[])
+      AS e(seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt, receipt_signature, report_signer, code, reason)`;
+
+const INSERT_BODIES = `
+  INSERT INTO event_bodies (gateway, seq, body)
+  SELECT $1, seq, body::json FROM unnest($2::bigint[], $3::text[]) AS e(seq, body)`;
 
 // A batch may be committed before this replica pulled its events; they take their outcome from the batch.
 const COVER_LATE_EVENTS = `
@@ -231,8 +238,9 @@ const COVER_LATE_EVENTS = `
          WHERE gateway = own.gateway AND to_seq >= own.seq ORDER BY to_seq LIMIT 1
       ) AS range ON true
       LEFT JOIN receipts r
-        ON r.receipt_id = own.body->'receipt'->>'receiptId' AND r.batch_number = range.batch_number
+        ON r.receipt_id = own.receipt_id AND r.batch_number = range.batch_number
      WHERE own.gateway = $1 AND own.seq > $2
+       AND own.seq <= (SELECT max(to_seq) FROM batch_ranges WHERE gateway = $1)
   ) AS covering
   WHERE e.gateway = covering.gateway AND e.seq = covering.seq`;
 
@@ -243,19 +251,17 @@ const openingToJson = (job: Job): string =>
     signedQuote: Quote.signedToJson(job.signedQuote),
   });
 
-const eventColumns = (
-  entries: readonly { event: FeedEvent.FeedEvent; verdict: Validated }[],
-): unknown[][] => [
-  entries.map(({ event }) => event.gateway),
-  entries.map(({ event }) => event.seq),
-  entries.map(({ event }) => event.hash),
-  entries.map(({ event }) => event.recordedAtMs),
-  entries.map(({ event }) => event.kind),
-  entries.map(({ event }) => jobIdOf(event)),
-  entries.map(({ event }) => JSON.stringify(FeedEvent.toJson(event).body)),
-  entries.map(({ verdict }) => (verdict.ok ? verdict.reportSigner : null)),
-  entries.map(({ verdict }) => (verdict.ok ? null : verdict.code)),
-  entries.map(({ verdict }) => (verdict.ok ? null : verdict.reason)),
+const eventColumns = (events: readonly Examined[]): Buffer[] => [
+  textArray(events.map(({ hash }) => hash)),
+  bigintArray(events.map(({ recordedAtMs }) => recordedAtMs)),
+  textArray(events.map(({ kind }) => kind)),
+  textArray(events.map(({ jobId }) => jobId)),
+  textArray(events.map(({ usage }) => usage?.receiptId ?? null)),
+  textArray(events.map(({ usage }) => usage?.receiptText ?? null)),
+  textArray(events.map(({ usage }) => usage?.receiptSignature ?? null)),
+  textArray(events.map(({ verdict }) => (verdict.ok ? verdict.reportSigner : null))),
+  textArray(events.map(({ verdict }) => (verdict.ok ? null : verdict.code))),
+  textArray(events.map(({ verdict }) => (verdict.ok ? null : verdict.reason))),
 ];
 
 const toReceipt = (stored: StoredReceipt): UsageReceipt.UsageReceipt => ({

@@ -4,7 +4,7 @@ import type { SignedReceipt } from "./content.ts";
 export const INSERT_RECEIPTS = `
   INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
   SELECT $1::bigint, leaf.* FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
-                                        $8::jsonb[], $9::text[]) AS leaf`;
+                                        $8::json[], $9::text[]) AS leaf`;
 
 export const REFUSE_EVENTS = `
   UPDATE events e SET refused_by_batch = e.code IS NULL, code = coalesce(e.code, r.code), reason = coalesce(e.reason, r.reason)
@@ -15,14 +15,13 @@ export const REFUSE_EVENTS = `
 export const LEAVE_OUT = `
   UPDATE events e SET refused_by_batch = true, code = 'left_out', reason = 'The batch that covers the event left it out.'
   WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
-    AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.body->'receipt'->>'receiptId' AND r.batch_number = $1)`;
+    AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.receipt_id AND r.batch_number = $1)`;
 
 // Leaves ascend by receipt id. Counted by the caller against the header, for the store must hold exactly the batch.
 export const INSERT_OWN_RECEIPTS = `
   INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
-  SELECT $1, row_number() OVER (ORDER BY body->'receipt'->>'receiptId' COLLATE "C") - 1, body->'receipt'->>'receiptId',
-         gateway, job_id, body->'receipt'->>'proofHash', (body->'receipt'->>'costNano')::numeric, body->'receipt',
-         body->>'receiptSignature'
+  SELECT $1, row_number() OVER (ORDER BY receipt_id COLLATE "C") - 1, receipt_id, gateway, job_id,
+         receipt->>'proofHash', (receipt->>'costNano')::numeric, receipt, receipt_signature
     FROM events WHERE batch_number = $1 AND kind = 'usage' AND code IS NULL`;
 
 export const receiptColumns = (batchNumber: bigint, receipts: readonly SignedReceipt[]): unknown[] => [

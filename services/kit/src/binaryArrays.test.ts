@@ -1,7 +1,7 @@
-import { createPool, type Pool } from "@tac/kit";
-import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bigintArray, byteaArray, textArray } from "./binaryArrays.ts";
+import { createPool, type Pool } from "./database.ts";
+import { startTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 let database: TestDatabase;
 let pool: Pool;
