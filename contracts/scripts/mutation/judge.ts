@@ -1,6 +1,6 @@
 import { firstFailure } from "./firstFailure.ts";
 import { apply, type Mutant } from "./Mutant.ts";
-import { testsOf } from "./testsOf.ts";
+import { testFoldersOf, testsOf } from "./testsOf.ts";
 import * as Workspaces from "./Workspace.ts";
 
 export type Verdict = "killed" | "survived" | "invalid" | "equivalent";
@@ -37,25 +37,10 @@ export const judgeSwitched = (
 ): Promise<Judgement> =>
   test(schema, mutant, scope, ["--block-prevrandao", `0x${number.toString(16).padStart(64, "0")}`]);
 
-/** What `use` makes of the plain sources with this one mutant in them; null where it does not compile. */
-const withMutant = async <T>(
-  plain: Workspaces.Workspace,
-  mutant: Mutant,
-  use: () => T | Promise<T>,
-): Promise<T | null> => {
-  const original = Workspaces.readSource(plain, mutant.file);
-  Workspaces.writeSource(plain, mutant.file, apply(original, mutant));
-  try {
-    const build = await Workspaces.run(plain, ["build"], BUILD_SECONDS);
-    return build.outcome === "passed" ? await use() : null;
-  } finally {
-    Workspaces.writeSource(plain, mutant.file, original);
-  }
-};
-
 /**
- * Compiles one mutant alone, and judges it unless it is known to have survived. A mutant whose creation code is the
- * original's, in every contract and every test, cannot be told from it and is equivalent.
+ * Compiles one mutant alone, and judges it unless it is known to have survived: first with what its own tests need, which
+ * is a part of the project, then with everything. A mutant whose creation code is the original's, in every contract and
+ * every test, cannot be told from it and is equivalent.
  */
 export const judgeAlone = async (
   plain: Workspaces.Workspace,
@@ -63,12 +48,20 @@ export const judgeAlone = async (
   originalDigest: string,
   isKnownSurvivor: boolean,
 ): Promise<Judgement> => {
-  const judgement = await withMutant(plain, mutant, async () => {
-    if (Workspaces.codeDigest(plain) === originalDigest)
-      return { verdict: "equivalent" as const, noticedBy: "" };
-    if (isKnownSurvivor) return { verdict: "survived" as const, noticedBy: "" };
-    const own = await test(plain, mutant, "own", []);
-    return own.verdict === "killed" ? own : test(plain, mutant, "all", []);
-  });
-  return judgement ?? { verdict: "invalid", noticedBy: "" };
+  const original = Workspaces.readSource(plain, mutant.file);
+  Workspaces.writeSource(plain, mutant.file, apply(original, mutant));
+  const compiles = async (paths: readonly string[]): Promise<boolean> =>
+    (await Workspaces.run(plain, ["build", ...paths], BUILD_SECONDS)).outcome === "passed";
+  try {
+    if (!isKnownSurvivor) {
+      if (!(await compiles(testFoldersOf(mutant.file)))) return { verdict: "invalid", noticedBy: "" };
+      const own = await test(plain, mutant, "own", []);
+      if (own.verdict === "killed") return own;
+    }
+    if (!(await compiles([]))) return { verdict: "invalid", noticedBy: "" };
+    if (Workspaces.codeDigest(plain) === originalDigest) return { verdict: "equivalent", noticedBy: "" };
+    return isKnownSurvivor ? { verdict: "survived", noticedBy: "" } : await test(plain, mutant, "all", []);
+  } finally {
+    Workspaces.writeSource(plain, mutant.file, original);
+  }
 };

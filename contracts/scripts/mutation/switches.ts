@@ -1,13 +1,17 @@
 import { type AstNode, child, type Span, spanOf, typeOf, walk } from "./AstNode.ts";
-import { apply, type Mutant } from "./Mutant.ts";
+import { constantEdits } from "./constantEdits.ts";
+import { apply, type Mutant, type Mutation } from "./Mutant.ts";
 
 /** A mutant and the number that turns it on; the number is the block's PREVRANDAO. */
 export type Numbered = { mutant: Mutant; number: number };
 
-type Kind = "expression" | "statement" | "yul" | "yulDeclaration";
+type Kind = "expression" | "statement" | "yul" | "yulDeclaration" | "constant";
+
+/** What one mutant makes of a piece of source. */
+type Choice = { number: number; edits: Mutation[] };
 
 /** A piece of source that holds a choice: as it was, or as one of its mutants has it. */
-type Site = Span & { kind: Kind; value: Span | null; own: Numbered[] };
+type Site = Span & { kind: Kind; value: Span | null; own: Choice[] };
 
 const STATEMENTS = new Set([
   "ExpressionStatement",
@@ -59,7 +63,7 @@ const chainAround = (root: AstNode, span: Span): AstNode[] => {
 const site = (kind: Kind, span: Span, value: Span | null = null): Site => ({ ...span, kind, value, own: [] });
 
 /** Where to choose between the original and a mutant; null where the language allows no choice at run time. */
-const siteOf = (root: AstNode, source: Buffer, mutant: Mutant): Site | null => {
+const siteOf = (root: AstNode, source: Buffer, mutant: Mutation): Site | null => {
   const isRemoval = mutant.replacement === "{}";
   const hasSemicolon = isRemoval && source[mutant.end - 1] === 59;
   const chain = chainAround(root, { start: mutant.start, end: mutant.end - (hasSemicolon ? 1 : 0) });
@@ -109,16 +113,19 @@ const render = (source: Buffer, { start, end }: Span, sites: readonly Site[]): s
 };
 
 const renderSite = (source: Buffer, one: Site, nested: readonly Site[]): string => {
-  const changed = (span: Span, { mutant }: Numbered): string =>
-    apply(source.subarray(span.start, span.end), {
-      ...mutant,
-      start: mutant.start - span.start,
-      end: mutant.end - span.start,
-    }).toString();
+  const changed = (span: Span, { edits }: Choice): string =>
+    edits
+      .toSorted((left, right) => right.start - left.start)
+      .reduce(
+        (code, edit) => apply(code, { ...edit, start: edit.start - span.start, end: edit.end - span.start }),
+        source.subarray(span.start, span.end),
+      )
+      .toString();
   const cases = (span: Span, write: (number: number, code: string) => string): string =>
-    one.own.map((numbered) => write(numbered.number, changed(span, numbered))).join("");
+    one.own.map((choice) => write(choice.number, changed(span, choice))).join("");
   const original = (span: Span): string => render(source, span, nested);
 
+  if (one.kind === "constant") return original(one) + cases(one, (_, code) => `; ${code}`);
   if (one.kind === "expression") {
     return `(${cases(one, (number, code) => `block.prevrandao == ${number} ? (${code}) : `)}(${original(one)}))`;
   }
@@ -146,13 +153,28 @@ export const numberBefore = (
 ): number | null => {
   const lines = code.split("\n");
   const before = [...lines.slice(0, line - 1), (lines[line - 1] ?? "").slice(0, column)].join("\n");
-  const last = [...before.matchAll(/(?:block\.prevrandao == |case )(\d+)/g)].at(-1);
+  const last = [...before.matchAll(/(?:block\.prevrandao == |case |\b[A-Z0-9_]+_)(\d+)\b/g)].at(-1);
   return last === undefined ? null : Number(last[1]);
+};
+
+/** The sites of one mutant with what it does at each; null where it cannot be chosen at run time. */
+const sitesOf = (root: AstNode, source: Buffer, { mutant, number }: Numbered): Site[] | null => {
+  const constant = constantEdits(root, mutant, number);
+  const sites = constant === null ? [] : [site("constant", constant.declaration)];
+  for (const own of sites) own.own.push({ number, edits: constant?.copy ?? [] });
+  for (const edit of constant?.uses ?? [mutant]) {
+    const found = siteOf(root, source, edit);
+    if (found === null) return null;
+    const same = sites.find(({ start, end }) => start === found.start && end === found.end) ?? found;
+    if (same === found) sites.push({ ...found, own: [{ number, edits: [edit] }] });
+    else same.own[0]?.edits.push(edit);
+  }
+  return sites;
 };
 
 /**
  * One source file with many mutants in it, of which the block's PREVRANDAO chooses one: mutant schemata, after Untch,
- * Offutt and Harrold (1993). What cannot be chosen at run time (constants, modifiers) is left out.
+ * Offutt and Harrold (1993). What cannot be chosen at run time (modifiers, constants that other files see) is left out.
  */
 export const switched = (
   source: Buffer,
@@ -162,12 +184,14 @@ export const switched = (
   const sites = new Map<string, Site>();
   const included: Numbered[] = [];
   for (const one of numbered) {
-    const found = siteOf(root, source, one.mutant);
+    const found = sitesOf(root, source, one);
     if (found === null) continue;
-    const key = `${found.start}:${found.end}`;
-    const known = sites.get(key) ?? found;
-    known.own.push(one);
-    sites.set(key, known);
+    for (const each of found) {
+      const key = `${each.start}:${each.end}`;
+      const known = sites.get(key);
+      if (known === undefined) sites.set(key, each);
+      else known.own.push(...each.own);
+    }
     included.push(one);
   }
   return { code: render(source, { start: 0, end: source.length }, [...sites.values()]), included };

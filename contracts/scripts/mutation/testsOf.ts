@@ -13,10 +13,14 @@ const CALLERS: Record<string, readonly string[]> = {
   UsageReceiptLib: ["unit/UsageReceipts", "integration"],
 };
 
-/** The tests relevant to a source file, as a glob for `forge test --match-path`: what to run before the whole suite. */
-export const testsOf = (file: string): string => {
+/** Where the tests relevant to a source file are: what to run before the whole suite. */
+export const testFoldersOf = (file: string): string[] => {
   const name = basename(file, ".sol");
-  const folders = CALLERS[name] ?? [`unit/${name}`];
-  const globs = folders.map((folder) => `contracts/test/${folder}/**`);
+  return (CALLERS[name] ?? [`unit/${name}`]).map((folder) => `contracts/test/${folder}`);
+};
+
+/** The same as a glob for `forge test --match-path`. */
+export const testsOf = (file: string): string => {
+  const globs = testFoldersOf(file).map((folder) => `${folder}/**`);
   return globs.length === 1 ? `${globs[0]}` : `{${globs.join(",")}}`;
 };
