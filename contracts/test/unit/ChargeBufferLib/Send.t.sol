@@ -42,6 +42,21 @@ contract ChargeBufferHarness {
     }
 }
 
+/// @notice A vault that keeps the call, and answers it as it was told to.
+contract FixtureAnswer {
+    bytes public heard;
+    bytes private _answer;
+
+    constructor(bytes memory answer) {
+        _answer = answer;
+    }
+
+    fallback(bytes calldata call_) external returns (bytes memory) {
+        heard = call_;
+        return _answer;
+    }
+}
+
 contract ChargeBufferSendTest is Test {
     address private constant VAULT = address(0xca11);
     uint64 private constant WINDOW_START = 1_800_000_000_000;
@@ -65,6 +80,17 @@ contract ChargeBufferSendTest is Test {
         ICreditVault.Charged[] memory results =
             _harness.send(VAULT, windowStart, uint256(length) + spare % 4, charges);
         assertEq(abi.encode(results), abi.encode(answer));
+    }
+
+    /// @dev An expected call is compared as far as it goes; what follows it shows only to who is called.
+    function testFuzz_Send_SendsNothingBehindTheCharges(uint8 length, uint64 windowStart, uint256 seed)
+        public
+    {
+        length %= 9;
+        ICreditVault.Charge[] memory charges = _charges(length, seed);
+        FixtureAnswer vault = new FixtureAnswer(abi.encode(_answer(length, seed)));
+        _harness.send(address(vault), windowStart, length, charges);
+        assertEq(vault.heard(), abi.encodeCall(ICreditVault.charge, (charges, windowStart)));
     }
 
     /// @dev Memory is priced by its square, and a batch may have a thousand lines.
