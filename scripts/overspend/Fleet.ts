@@ -34,7 +34,8 @@ export type Fleet = {
 };
 
 const timeouts = {
-  connectTimeoutMs: 10_000,
+  // A burst of handshakes keeps client and gateways, on the same cores, busy for longer than usual.
+  connectTimeoutMs: 60_000,
   idleTimeoutMs: 60_000,
   headersTimeoutMs: 90_000,
   bodyTimeoutMs: 90_000,

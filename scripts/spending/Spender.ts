@@ -52,6 +52,12 @@ const codeOf = (body: Buffer): string => {
   }
 };
 
+/** What lies at the bottom of a failed connection. */
+const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return "";
+  return error.cause instanceof Error ? reasonOf(error.cause) : `(${error.message})`;
+};
+
 /** Reads a stream to its end, or hangs up on the way. */
 const readStream = async (body: Readable, hangUpAfterBytes: number): Promise<boolean> => {
   let bytes = 0;
@@ -111,8 +117,8 @@ export const openSpender = (
         receiptId: typeof headers[Header.receiptId] === "string" ? String(headers[Header.receiptId]) : null,
         costNano: typeof cost === "string" ? BigInt(cost) : null,
       };
-    } catch {
-      return { status: "lost", code: "", receiptId: null, costNano: null };
+    } catch (error) {
+      return { status: "lost", code: reasonOf(error), receiptId: null, costNano: null };
     }
   };
   return { job, call, close: () => pool.close() };
