@@ -17,6 +17,13 @@ contract LockLibTest is Test {
         );
     }
 
+    function test_HasTheDocumentedLayout() public pure {
+        LockWord word =
+            LockLib.open(0x1111111111111111, 0x2222222222, 0x4444444444).withRevokedAt(0x3333333333);
+        assertEq(LockWord.unwrap(word), 0x01_4444444444_3333333333_2222222222_1111111111111111);
+        assertEq(LockWord.unwrap(word.closed()), 0x02_4444444444_3333333333_2222222222_0000000000000000);
+    }
+
     function testFuzz_Less_ChangesNothingElse(
         uint64 remainingNano,
         uint64 paidNano,
