@@ -1,34 +1,25 @@
 import { ProtocolError, UsageAuth } from "@tac/protocol";
+import QuickLRU from "quick-lru";
 
 /** How far, in seconds, the clocks of caller and gateway may differ before a token is held to be of another time. */
 const TOLERANCE_SECONDS = 60;
-const GENERATION_SIZE = 4096;
+const KEPT_TOKENS = 4096;
 
 /**
  * Verifies Usage-Auth tokens once each: a job's calls carry the same token, and its signature costs more than the rest
- * of the check. Two generations bound the memory.
+ * of the check. The memory is bounded.
  */
 export class TokenCache {
-  #young = new Map<string, UsageAuth.UsageAuth>();
-  #old = new Map<string, UsageAuth.UsageAuth>();
+  readonly #verified = new QuickLRU<string, UsageAuth.UsageAuth>({ maxSize: KEPT_TOKENS });
 
   /** The token as it stood at `atSeconds`; an error's message when it is not valid. */
   verify(token: string, atSeconds: number): UsageAuth.UsageAuth | string {
-    const known = this.#young.get(token) ?? this.#old.get(token);
-    const verified = known ?? verifyAround(token, atSeconds);
+    const verified = this.#verified.get(token) ?? verifyAround(token, atSeconds);
     if (typeof verified === "string") return verified;
-    this.#remember(token, verified);
+    this.#verified.set(token, verified);
     if (atSeconds < verified.notBefore - TOLERANCE_SECONDS) return "The token was not valid yet.";
     if (atSeconds >= verified.expiresAt + TOLERANCE_SECONDS) return "The token had expired.";
     return verified;
-  }
-
-  #remember(token: string, verified: UsageAuth.UsageAuth): void {
-    if (this.#young.size >= GENERATION_SIZE) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(token, verified);
   }
 }
 
