@@ -172,7 +172,7 @@ export const simulate = ({
     }
   };
 
-  const contents = new Map<Hex, string>();
+  const contents = new Map<string, string>();
   const fetch = (id: number, batchHash: Hex): SimContent | null => {
     for (const peer of honest) {
       const node = nodeOf(peer);
@@ -240,14 +240,18 @@ export const simulate = ({
         late = null;
       },
       onContent: (batchHash, content) => {
-        const judged = JSON.stringify([
-          content.receiptIds,
-          content.refused.map(({ code, seq }) => [code, String(seq)]),
-        ]);
-        const before = contents.get(batchHash);
-        if (before !== undefined && before !== judged)
-          violate(`two replicas judged the events of ${short(batchHash)} differently`);
-        contents.set(batchHash, judged);
+        const refused = content.refused.map(({ gateway, seq }) => [gateway, String(seq)]);
+        const codes = content.refused.map(({ code }) => code);
+        // What settles and what is refused is one for all. Why may differ once a block was replaced by another.
+        const judgements = [
+          [batchHash, JSON.stringify([content.receiptIds, refused])],
+          [`${batchHash} ${chain.reorganisations}`, JSON.stringify(codes)],
+        ] as const;
+        for (const [of, judged] of judgements) {
+          if ((contents.get(of) ?? judged) !== judged)
+            violate(`two replicas judged the events of ${short(batchHash)} differently`);
+          contents.set(of, judged);
+        }
       },
       forgetsProofs: plant === "accept-reused-proof",
       submitsOnce: plant === "submit-once",
