@@ -62,17 +62,20 @@ export class Checker {
       "the previous batch is not the last we applied",
     );
     check(sources.chainBlock <= followed, `we are at block ${followed} only`);
+    check(sources.chainBlock + MAX_BLOCK_AGE >= followed, "pinned too far back");
+    if (problems.length > 0) return problems;
+    // Asked of the chain itself, because a reorganisation may have moved the previous batch to a later block: where it is not
+    // committed yet, a job that it closes is still open.
+    const pinned = await chain.laneOf(set.laneId, sources.chainBlock);
     check(
-      sources.chainBlock >= (applied?.blockNumber ?? 0n),
+      pinned.nextBatchNumber === header.batchNumber && pinned.lastBatchHash === header.previousBatchHash,
       "pinned before the previous batch was committed",
     );
-    check(sources.chainBlock + MAX_BLOCK_AGE >= followed, "pinned too far back");
     // State read before an event happened cannot tell whether the event was revoked or its lock released.
-    if (problems.length === 0)
-      check(
-        header.windowEnd <= (await chain.timeOf(sources.chainBlock)),
-        "the window ends after the pinned block",
-      );
+    check(
+      header.windowEnd <= (await chain.timeOf(sources.chainBlock)),
+      "the window ends after the pinned block",
+    );
     return problems;
   }
 

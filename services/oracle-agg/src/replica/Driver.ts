@@ -272,12 +272,15 @@ export class Driver {
     }
   }
 
-  async #draft({ laneId: _laneId, ...lane }: Position, view: bigint): Promise<Draft | null> {
+  async #draft({ laneId, ...lane }: Position, view: bigint): Promise<Draft | null> {
     const { chain, batches, votes, replica, logger } = this.#context;
     const followed = await this.#parts.follower.follow();
     const windowEndMs = await chain.timeOf(followed);
     const applied = (await batches.lastApplied())?.batchNumber ?? 0n;
     if (windowEndMs <= lane.lastWindowEnd || applied + 1n !== lane.nextBatchNumber) return null;
+    // A reorganisation may have taken the previous batch back since: what it closes is open again at this block.
+    const { nextBatchNumber } = await chain.laneOf(laneId, followed);
+    if (nextBatchNumber !== lane.nextBatchNumber) return null;
     const plan = await this.#parts.builder.plan(lane, followed, windowEndMs);
     if (plan === null) return null;
     const { header, sources } = plan.batch;

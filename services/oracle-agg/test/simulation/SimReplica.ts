@@ -247,6 +247,7 @@ export class SimReplica {
     const { chain, feeds } = this.#host;
     const { head } = chain;
     if (!this.#host.isChainReachable() || head.timeMs <= lane.lastWindowEnd) return null;
+    if (head.state.lane.nextBatchNumber !== lane.nextBatchNumber) return null;
     return this.plan(
       lane,
       head.number,
@@ -287,6 +288,8 @@ export class SimReplica {
     const pinned = chain.at(sources.chainBlock);
     if (pinned === null) return [`we are at block ${chain.head.number} only`];
     if (!continues(header, { laneId, ...chain.head.state.lane })) return ["the lane moved on"];
+    if (!continues(header, { laneId, ...pinned.state.lane }))
+      return ["pinned before the previous batch was committed"];
     if (header.windowEnd <= header.windowStart) return ["the window is empty"];
     if (header.windowEnd > pinned.timeMs) return ["the window ends after the pinned block"];
     for (const { gateway, fromSeq, toSeq } of sources.ranges) {
