@@ -10,7 +10,13 @@ import { deploy } from "../stack/deploy.ts";
 import { loadKeys } from "../stack/keys.ts";
 import { aggregatorIds, type Layout, providerIds, repositoryDir } from "../stack/layout.ts";
 import { findFreeLayout } from "../stack/ports.ts";
-import { databaseUrl, ensureDatabases, postgresCommand } from "../stack/postgres.ts";
+import {
+  databaseUrl,
+  ensureDatabases,
+  gatewayDatabaseUrl,
+  overUnixSocket,
+  postgresCommand,
+} from "../stack/postgres.ts";
 import type { Command } from "../stack/processes.ts";
 import type { Progress } from "../stack/progress.ts";
 import { forget } from "../stack/reset.ts";
@@ -126,7 +132,12 @@ export const startBenchStack = async (
     const command = {
       ...whole,
       args: [...nodeArgs, ...whole.args],
-      env: { ...whole.env, ...noRateLimits },
+      env: {
+        ...whole.env,
+        ...noRateLimits,
+        // As docs/OPERATIONS.md advises where both are on one machine: a socket of the file system, not TCP.
+        DATABASE_URL: overUnixSocket(gatewayDatabaseUrl(layout)),
+      },
     };
     await progress("tariff, provider and gateway", async () => {
       const services = [tariffCommand(context), providerCommand(layout, apiKey), command];

@@ -39,6 +39,10 @@ export const databaseUrl = (layout: Layout, name: string): string =>
 export const gatewayDatabaseUrl = (layout: Layout): string =>
   Object.assign(new URL(databaseUrl(layout, "gateway")), { username: "gateway", password: "gateway" }).href;
 
+/** The same database over the server's Unix socket, which PostgreSQL keeps in /tmp unless told otherwise. */
+export const overUnixSocket = (url: string): string =>
+  Object.assign(new URL(url), { search: "?host=/tmp" }).href;
+
 const connect = async (layout: Layout): Promise<pg.Client | null> => {
   const client = new pg.Client({ connectionString: databaseUrl(layout, "postgres") });
   try {

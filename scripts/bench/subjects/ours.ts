@@ -31,7 +31,7 @@ export const startGateway = async (
 ): Promise<Subject> => ({
   name: "gateway",
   version: "",
-  does: "one process, everything on: TLS 1.3, Usage-Auth, a proof per call bound to the connection, a hold before and a charge after in PostgreSQL with fsync, signed receipt, hash-chained ledger and feed, stored answer",
+  does: "one process, everything on: TLS 1.3, Usage-Auth, a proof per call bound to the connection, a hold before and a charge after in PostgreSQL with fsync, over its Unix socket, signed receipt, hash-chained ledger and feed, stored answer",
   pids: [stack.gateway.pid],
   usesPostgres: true,
   target: {

@@ -50,10 +50,16 @@ describe("createPool", () => {
   });
 
   test("says that the store is unavailable, apart from a rejected statement", async () => {
-    const nowhere = createPool({ url: `postgres://a:b@127.0.0.1:${await freePort()}/none` });
-    const unreachable = await nowhere.query("SELECT 1").catch((error: unknown) => error);
-    expect(isStoreUnavailable(unreachable)).toBe(true);
-    await nowhere.end();
+    const port = await freePort();
+    for (const url of [
+      `postgres://a:b@127.0.0.1:${port}/none`,
+      `postgres://a:b@localhost:${port}/none?host=/tmp`,
+    ]) {
+      const nowhere = createPool({ url });
+      const unreachable = await nowhere.query("SELECT 1").catch((error: unknown) => error);
+      expect(isStoreUnavailable(unreachable), url).toBe(true);
+      await nowhere.end();
+    }
     const rejected = await pool.query("SELECT * FROM nothing").catch((error: unknown) => error);
     expect(rejected).toBeInstanceOf(Error);
     expect(isStoreUnavailable(rejected)).toBe(false);

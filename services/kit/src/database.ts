@@ -189,7 +189,9 @@ export const isStoreUnavailable = (error: unknown): boolean => {
   if (error instanceof AggregateError) return error.errors.some(isStoreUnavailable);
   if (error instanceof pg.DatabaseError) return /^(08|53|57)/.test(error.code ?? "");
   if (!(error instanceof Error)) return false;
-  return (
-    ("code" in error && connectionCodes.has(String(error.code))) || connectionMessages.test(error.message)
-  );
+  if (connectionMessages.test(error.message)) return true;
+  if (!("code" in error)) return false;
+  // A server that is down has no Unix socket: the file of that name is gone.
+  const isSocketGone = error.code === "ENOENT" && "syscall" in error && error.syscall === "connect";
+  return isSocketGone || connectionCodes.has(String(error.code));
 };
