@@ -19,6 +19,7 @@ type Scenario = { name: string; jobs: number; clients: number };
 type Ledger = { holds: HoldBatcher; feed: FeedWriter };
 
 const scenarios: Scenario[] = [
+  { name: "4 jobs, one client", jobs: 4, clients: 1 },
   { name: "one hot job, 100 clients", jobs: 1, clients: 100 },
   { name: "one hot job, 1,000 clients", jobs: 1, clients: 1_000 },
   { name: "1,000 jobs, 100 clients", jobs: 1_000, clients: 100 },
