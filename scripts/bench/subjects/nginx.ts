@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "@tac/kit/testing";
+import { findDebianProgram, freePort, type Program } from "@tac/kit/testing";
 import type { BenchStack } from "../benchStack.ts";
 import { benchDir } from "../settings.ts";
 import type { Subject } from "./Subject.ts";
@@ -9,22 +9,13 @@ import { bearer, shots } from "./shots.ts";
 import { type Peers, startPeer } from "./startPeer.ts";
 
 const dir = join(benchDir, "nginx");
-const unpacked = join(dir, "root", "usr", "sbin", "nginx");
-
-const isOnPath = (program: string): boolean =>
-  (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program)));
-
-/** The machine's own nginx, or Debian's package unpacked into the bench's folder; nothing is installed. */
-const findNginx = (): string => {
-  if (isOnPath("nginx")) return "nginx";
-  if (existsSync(unpacked)) return unpacked;
-  mkdirSync(dir, { recursive: true });
-  execFileSync("apt-get", ["download", "nginx"], { cwd: dir, stdio: "pipe" });
-  const file = readdirSync(dir).find((name) => name.endsWith(".deb"));
-  if (file === undefined) throw new Error("apt-get downloaded no package.");
-  execFileSync("dpkg", ["-x", file, "root"], { cwd: dir, stdio: "pipe" });
-  return unpacked;
-};
+const findNginx = (): Program =>
+  findDebianProgram({
+    name: "nginx",
+    file: "usr/sbin/nginx",
+    packages: ["nginx"],
+    folder: join(dir, "root"),
+  });
 
 const configOf = (port: number, providerOrigin: string): string => `
 ${process.getuid?.() === 0 ? "user root root;" : ""}
@@ -60,7 +51,7 @@ http {
 
 /** The floor: a reverse proxy that looks at nothing. */
 export const startNginx = async (stack: BenchStack, peers: Peers): Promise<Subject> => {
-  const nginx = findNginx();
+  const { command, env } = findNginx();
   const port = await freePort();
   const configFile = join(dir, "nginx.conf");
   mkdirSync(dir, { recursive: true });
@@ -68,10 +59,13 @@ export const startNginx = async (stack: BenchStack, peers: Peers): Promise<Subje
   const origin = `http://127.0.0.1:${port}`;
   const pid = await startPeer(
     peers,
-    { name: "nginx", command: nginx, args: ["-p", dir, "-c", configFile], env: {}, cwd: dir },
+    { name: "nginx", command, args: ["-p", dir, "-c", configFile], env, cwd: dir },
     `${origin}/livez`,
   );
-  const version = execFileSync("/bin/sh", ["-c", '"$0" -v 2>&1', nginx], { encoding: "utf8" });
+  const version = execFileSync("/bin/sh", ["-c", '"$0" -v 2>&1', command], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+  });
   return {
     name: "nginx",
     version: version.trim().replace(/^.*nginx\//, ""),

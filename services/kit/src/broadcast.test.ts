@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Broadcast, createBroadcast } from "./broadcast.ts";
-import { startTestDatabase, type TestDatabase } from "./testing/index.ts";
+import { sharedRedisUrl, startTestDatabase, type TestDatabase } from "./testing/index.ts";
 
-const redisUrl = process.env.REDIS_URL;
+const redisUrl = sharedRedisUrl();
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -53,4 +53,4 @@ const conformance = (backend: Broadcast["backend"]) => {
 };
 
 describe("a broadcast on PostgreSQL", () => conformance("postgres"));
-describe.skipIf(redisUrl === undefined)("a broadcast on Redis (REDIS_URL)", () => conformance("redis"));
+describe.skipIf(redisUrl === undefined)("a broadcast on Redis", () => conformance("redis"));

@@ -5,16 +5,21 @@ import {
   Relay,
   type RelayOptions,
 } from "bullmq";
+import { withDeadline } from "./withDeadline.ts";
 
 /** Messages from any process to all that listen. A message may be lost with the connection; none comes back later. */
 export type Broadcast = {
   backend: "postgres" | "redis";
   /** Resolves when no later message can be missed while the connection lasts. `topic`: letters, digits, `_`, `-`. */
   subscribe: (topic: string, listener: (payload: unknown) => void) => Promise<void>;
-  /** Resolves when the message was handed over. `payload` is JSON. */
+  /** Resolves when the message was handed over; rejects when the store is away or silent. `payload` is JSON. */
   publish: (topic: string, payload: unknown) => Promise<void>;
+  /** Ends within seconds even when the store is away. */
   close: () => Promise<void>;
 };
+
+const deadlineMs = 2_000;
+const reconnectMs = 500;
 
 // A node whose lease lapsed is registered again at its next heartbeat, so the channel is back within two seconds.
 const leaseMs = 6_000;
@@ -47,16 +52,30 @@ export const createBroadcast = ({
         },
         onError,
       )
-    : build<ConnectionOptions>(
-        "redis",
-        {
-          backend: createRedisRelayBackend,
-          connection: { url: redisUrl, maxRetriesPerRequest: null },
-          namespace,
-          leaseDuration: leaseMs,
-        },
-        onError,
-      );
+    : onRedis(redisUrl, namespace, onError);
+
+const onRedis = (redisUrl: string, namespace: string, onError: (error: Error) => void): Broadcast => {
+  let isClosed = false;
+  const connection: ConnectionOptions = {
+    url: redisUrl,
+    maxRetriesPerRequest: null,
+    // What cannot be sent now fails now: nobody waits for Redis, and no old messages pile up until it is back.
+    enableOfflineQueue: false,
+    retryStrategy: () => (isClosed ? null : reconnectMs),
+  };
+  const broadcast = build<ConnectionOptions>(
+    "redis",
+    { backend: createRedisRelayBackend, connection, namespace, leaseDuration: leaseMs },
+    onError,
+  );
+  return {
+    ...broadcast,
+    close: () => {
+      isClosed = true;
+      return broadcast.close();
+    },
+  };
+};
 
 const build = <Connection>(
   backend: Broadcast["backend"],
@@ -71,8 +90,9 @@ const build = <Connection>(
       await relay.subscribe(topic, ({ data }) => listener(data));
     },
     publish: async (topic, payload) => {
-      await relay.publish(topic, payload);
+      await withDeadline(relay.publish(topic, payload), deadlineMs);
     },
-    close: () => relay.close(),
+    // Saying goodbye takes the store; a node that cannot is forgotten when its lease ends.
+    close: () => withDeadline(relay.close(), deadlineMs).catch(onError),
   };
 };

@@ -3,9 +3,9 @@ import { Errors } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createQueues, type Queues } from "./queue.ts";
-import { startTestDatabase, type TestDatabase } from "./testing/index.ts";
+import { sharedRedisUrl, startTestDatabase, type TestDatabase } from "./testing/index.ts";
 
-const redisUrl = process.env.REDIS_URL;
+const redisUrl = sharedRedisUrl();
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -116,4 +116,4 @@ const conformance = (backend: Queues["backend"]) => {
 };
 
 describe("queues on PostgreSQL", () => conformance("postgres"));
-describe.skipIf(redisUrl === undefined)("queues on Redis (REDIS_URL)", () => conformance("redis"));
+describe.skipIf(redisUrl === undefined)("queues on Redis", () => conformance("redis"));

@@ -136,6 +136,7 @@ export function settingsOf(place: GatewayPlace): GatewaySettings {
 export async function startHarness(
   settings: Partial<GatewaySettings> = {},
   chatReports: "inline" | "none" = "inline",
+  redisUrl?: string,
 ) {
   const database: TestDatabase = await startTestDatabase();
   // The gateway runs as it should in production; the tests' own pool is the owner's, who may do anything.
@@ -169,6 +170,7 @@ export async function startHarness(
   };
   const broadcast = createBroadcast({
     databaseUrl: runtimeUrl,
+    redisUrl,
     namespace: gatewayAddress,
     onError: () => undefined,
   });
