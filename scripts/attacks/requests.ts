@@ -94,6 +94,11 @@ const smuggling: Attack[] = [
   raw("a path in another case", refused(404, "unknown_route"), (scene) =>
     wire(scene, [length(chatBody())]).replace(CHAT, "/V1/Chat/Completions"),
   ),
+  {
+    name: "an encoded spelling of the path, with a proof for it, which no aggregator would settle",
+    expected: refused(401, "invalid_proof"),
+    run: (scene) => scene.honest.send({ ...call(scene), path: "/v1/%63hat/completions" }),
+  },
   raw("a body larger than 10 MiB is announced", refused(413, "body_too_large"), (scene) =>
     wire(scene, ["content-length: 99999999"], ""),
   ),

@@ -167,6 +167,14 @@ export type OpenAiError = {
   error: { message: string; type: string; param: string | null; code: ErrorCode };
 };
 
+// Details quote what a stranger sent, a field's name for one, and no answer may grow with it.
+const MAX_DETAIL_CHARS = 1_000;
+const MAX_PARAM_CHARS = 200;
+
+function clipped(text: string, maxChars: number): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;
+}
+
 /** The one error of the protocol. `code` is stable; `message` is for people. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
@@ -179,13 +187,14 @@ export class ProtocolError extends Error {
 
   constructor(code: ErrorCode, context: ErrorContext = {}) {
     const { status, title, hint, retryable } = catalogue[code];
-    super(context.detail ?? title, context.cause === undefined ? undefined : { cause: context.cause });
+    const detail = context.detail === undefined ? title : clipped(context.detail, MAX_DETAIL_CHARS);
+    super(detail, context.cause === undefined ? undefined : { cause: context.cause });
     this.code = code;
     this.status = status;
     this.title = title;
     this.hint = hint;
     this.retryable = retryable;
-    this.param = context.param;
+    this.param = context.param === undefined ? undefined : clipped(context.param, MAX_PARAM_CHARS);
   }
 
   toProblem(): Problem {

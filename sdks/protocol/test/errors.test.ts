@@ -26,6 +26,16 @@ describe("ProtocolError", () => {
     cause,
   });
 
+  it("does not grow with what it quotes", () => {
+    const long = "k".repeat(10_000);
+    const { message, param } = Errors.fromCode("cost_unbounded", { detail: `No ${long}.`, param: long });
+    expect([message.length, param?.length]).toEqual([1_000, 200]);
+    expect(message).toMatch(/^No k+…$/);
+    const whole = { detail: "d".repeat(1_000), param: "p".repeat(200) };
+    const { message: detail, param: field } = Errors.fromCode("invalid_request", whole);
+    expect({ detail, param: field }).toEqual(whole);
+  });
+
   it("is an error with a code, a cause and a message for people", () => {
     expect(error).toBeInstanceOf(ProtocolError);
     expect(error).toMatchObject({

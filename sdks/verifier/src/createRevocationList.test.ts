@@ -65,6 +65,23 @@ describe("a revocation list", () => {
     expect(code(() => list.assertFresh(gateway))).toBe("revocations_unavailable");
   });
 
+  test("of a gateway whose clock runs ahead lasts five seconds from its arrival, no longer", () => {
+    const { clock, list, page } = begin();
+    list.apply(gateway, page([], { issuedAtMs: BigInt(start + 5_000) }));
+    clock.nowMs += 5_000;
+    expect(code(() => list.assertFresh(gateway))).toBe("ok");
+    clock.nowMs += 1;
+    expect(code(() => list.assertFresh(gateway))).toBe("revocations_unavailable");
+  });
+
+  test("knows a gateway by either spelling of its address", () => {
+    const { page } = begin();
+    const capitals = `0x${gateway.slice(2).toUpperCase()}` as const;
+    const list = createRevocationList({ gateways: [capitals], domain, now: () => start });
+    list.apply(capitals, page([]));
+    expect(code(() => list.assertFresh(gateway))).toBe("ok");
+  });
+
   test("is about its own gateways only", () => {
     const { list, page } = begin();
     list.apply(gateway, page([]));

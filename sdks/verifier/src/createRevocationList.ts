@@ -40,13 +40,15 @@ export const createRevocationList = ({
   /** At most five seconds. */
   maxAgeMs?: number;
 }): RevocationListState => {
-  const known = new Map(gateways.map((gateway) => [gateway, { seq: 0n, issuedAtMs: 0 }]));
+  const known = new Map<string, { seq: bigint; issuedAtMs: number }>(
+    gateways.map((gateway) => [gateway.toLowerCase(), { seq: 0n, issuedAtMs: 0 }]),
+  );
   const expiryOf = new Map<Hex, number>();
   const longestAgeMs = Math.min(maxAgeMs, RevocationList.MAX_AGE_MS);
   let forgottenAtMs = 0;
 
   const positionOf = (gateway: Address) => {
-    const position = known.get(gateway);
+    const position = known.get(gateway.toLowerCase());
     if (position === undefined) {
       throw new ProtocolError("revocations_unavailable", {
         detail: "Nobody follows the revocations of this gateway here.",
@@ -75,7 +77,10 @@ export const createRevocationList = ({
       position.seq = page.head.toSeq;
       const isLast = page.head.toSeq === page.head.headSeq;
       // A page before the last says nothing about what comes after it, so the list is as old as it was.
-      if (isLast) position.issuedAtMs = Math.max(position.issuedAtMs, Number(page.head.issuedAtMs));
+      // Nor does a clock that runs ahead make a list last longer than from its arrival.
+      if (isLast) {
+        position.issuedAtMs = Math.max(position.issuedAtMs, Math.min(nowMs, Number(page.head.issuedAtMs)));
+      }
       if (nowMs - forgottenAtMs >= FORGET_MS) {
         forgottenAtMs = nowMs;
         for (const [jobId, expiresAtMs] of expiryOf) if (expiresAtMs < nowMs) expiryOf.delete(jobId);

@@ -1,4 +1,4 @@
-import { DpopProof } from "@tac/protocol";
+import { type Address, DpopProof } from "@tac/protocol";
 import type { Headers, VerifiedCall, Verifier } from "./createVerifier.ts";
 import { modelOf, refusalOf } from "./refusalOf.ts";
 
@@ -13,11 +13,18 @@ type Response = {
 /**
  * Express middleware, to be used behind the JSON parser: lets a verified call through with `request.tac`, and answers any
  * other in OpenAI's shape. `rawBodyOf` gives the bytes as they came, for verifiers that demand the same body.
+ * `assertForwarder` throws when the connection is not that of the gateway which issued the token.
  */
 export const expressVerifier =
   <Incoming extends Request>(
     verifier: Pick<Verifier, "verify">,
-    { rawBodyOf }: { rawBodyOf?: (request: Incoming) => Uint8Array | string } = {},
+    {
+      rawBodyOf,
+      assertForwarder,
+    }: {
+      rawBodyOf?: (request: Incoming) => Uint8Array | string;
+      assertForwarder?: (request: Incoming, gateway: Address) => void;
+    } = {},
   ) =>
   (request: Incoming, response: Response, next: (error?: unknown) => void): void => {
     try {
@@ -26,6 +33,7 @@ export const expressVerifier =
         headers: request.headers,
         ...(model === undefined ? {} : { model }),
         ...(rawBodyOf === undefined ? {} : { bodyHash: DpopProof.bodyHash(rawBodyOf(request)) }),
+        ...(assertForwarder && { assertForwarder: (gateway: Address) => assertForwarder(request, gateway) }),
       });
     } catch (error) {
       const refusal = refusalOf(error);

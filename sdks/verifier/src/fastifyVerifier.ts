@@ -1,4 +1,4 @@
-import { DpopProof } from "@tac/protocol";
+import { type Address, DpopProof } from "@tac/protocol";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { VerifiedCall, Verifier } from "./createVerifier.ts";
 import { modelOf, refusalOf } from "./refusalOf.ts";
@@ -13,11 +13,18 @@ declare module "fastify" {
 /**
  * Fastify plugin: every route of the scope it is registered in lets verified calls through only, with `request.tac`, and
  * answers any other in OpenAI's shape. `rawBodyOf` gives the bytes as they came, for verifiers that demand the same
- * body. Fastify is needed for its types alone.
+ * body. `assertForwarder` throws when the connection is not that of the gateway which issued the token. Fastify is
+ * needed for its types alone.
  */
 export const fastifyVerifier = (
   verifier: Pick<Verifier, "verify">,
-  { rawBodyOf }: { rawBodyOf?: (request: FastifyRequest) => Uint8Array | string } = {},
+  {
+    rawBodyOf,
+    assertForwarder,
+  }: {
+    rawBodyOf?: (request: FastifyRequest) => Uint8Array | string;
+    assertForwarder?: (request: FastifyRequest, gateway: Address) => void;
+  } = {},
 ): FastifyPluginAsync => {
   const plugin: FastifyPluginAsync = async (app) => {
     app.decorateRequest("tac", null);
@@ -28,6 +35,9 @@ export const fastifyVerifier = (
           headers: request.headers,
           ...(model === undefined ? {} : { model }),
           ...(rawBodyOf === undefined ? {} : { bodyHash: DpopProof.bodyHash(rawBodyOf(request)) }),
+          ...(assertForwarder && {
+            assertForwarder: (gateway: Address) => assertForwarder(request, gateway),
+          }),
         });
       } catch (error) {
         const refusal = refusalOf(error);

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { DpopProof, ProtocolError } from "@tac/protocol";
+import { type Address, DpopProof, ProtocolError } from "@tac/protocol";
 import express from "express";
 import { fastify } from "fastify";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Call, expressVerifier, fastifyVerifier, type VerifiedCall, type Verifier } from "./index.ts";
 
+const gateway: Address = `0x${"55".repeat(20)}`;
 const passed = { jobId: `0x${"44".repeat(32)}` } as VerifiedCall;
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -16,6 +17,7 @@ afterEach(async () => {
 const verifierOf = (seen: Call[] = []): Pick<Verifier, "verify"> => ({
   verify: (call) => {
     seen.push(call);
+    call.assertForwarder?.(gateway);
     if (call.headers["x-good"] !== undefined) return passed;
     if (call.headers["x-broken"] !== undefined) throw new TypeError("a defect");
     throw new ProtocolError(
@@ -23,6 +25,10 @@ const verifierOf = (seen: Call[] = []): Pick<Verifier, "verify"> => ({
     );
   },
 });
+/** The header `x-through` stands for the certificate of the connection. */
+const assertForwarder = ({ headers }: { headers: Call["headers"] }, issuer: Address): void => {
+  if ((headers["x-through"] ?? gateway) !== issuer) throw new ProtocolError("certificate_required");
+};
 const body = '{"model":"sim-chat","messages":[]}';
 
 const onExpress = async (seen: Call[], hasRawBody: boolean): Promise<string> => {
@@ -36,7 +42,10 @@ const onExpress = async (seen: Call[], hasRawBody: boolean): Promise<string> => 
     }),
   );
   app.use(
-    expressVerifier(verifierOf(seen), hasRawBody ? { rawBodyOf: (request) => raw.get(request) ?? "" } : {}),
+    expressVerifier(verifierOf(seen), {
+      assertForwarder,
+      ...(hasRawBody && { rawBodyOf: (request) => raw.get(request) ?? "" }),
+    }),
   );
   app.post("/v1/chat/completions", (request, response) => {
     response.json({ jobId: (request as typeof request & { tac: VerifiedCall }).tac.jobId });
@@ -57,7 +66,10 @@ const onFastify = async (seen: Call[], hasRawBody: boolean): Promise<string> => 
     done(null, JSON.parse(text));
   });
   await app.register(
-    fastifyVerifier(verifierOf(seen), hasRawBody ? { rawBodyOf: (request) => raw.get(request) ?? "" } : {}),
+    fastifyVerifier(verifierOf(seen), {
+      assertForwarder,
+      ...(hasRawBody && { rawBodyOf: (request) => raw.get(request) ?? "" }),
+    }),
   );
   app.post("/v1/chat/completions", async ({ tac }) => ({ jobId: tac?.jobId }));
   closers.push(() => app.close());
@@ -101,6 +113,15 @@ describe.each([
     expect(await answer.json()).toMatchObject({
       error: { code: "capability_revoked", type: "permission_error" },
     });
+  });
+
+  test("the host says whether the connection is that of the token's gateway", async () => {
+    expect((await post({ "x-good": "1", "x-through": gateway })).status).toBe(200);
+    const stolen = await post({ "x-good": "1", "x-through": "0x66" });
+    expect([stolen.status, await stolen.json()]).toMatchObject([
+      403,
+      { error: { code: "certificate_required" } },
+    ]);
   });
 
   test("a list that is too old is answered with 503 and when to come again", async () => {

@@ -4,6 +4,7 @@ import { type App, createApp, type ServerTls, type TlsSource } from "@tac/kit";
 import { type ErrorCode, Errors, Header } from "@tac/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Deps } from "./deps.ts";
+import { limitKeyOf } from "./limitKey.ts";
 import { addBudgetRoutes } from "./routes/budgets.ts";
 import { addCallRoutes } from "./routes/calls.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
@@ -61,7 +62,7 @@ export async function buildApp(deps: Deps): Promise<App> {
     global: true,
     max: rateLimits.perIpPerMinute,
     timeWindow: 60_000,
-    keyGenerator: (request) => request.ip,
+    keyGenerator: (request) => limitKeyOf(request.ip),
     errorResponseBuilder: () => Errors.fromCode("rate_limited"),
   });
   const checkJob = app.createRateLimit({
@@ -84,12 +85,12 @@ export async function buildApp(deps: Deps): Promise<App> {
   );
 
   app.addHook("onRequest", (request, _reply, done) => {
-    if (!request.url.startsWith("/v1/")) return done();
+    if (!isOfApi(request)) return done();
     calls.inc();
     done(isOtherMedia(request.raw) ? Errors.fromCode("unsupported_media_type") : undefined);
   });
   app.addHook("onSend", (request, reply, payload, done) => {
-    if (!request.url.startsWith("/v1/")) return done(null, payload);
+    if (!isOfApi(request)) return done(null, payload);
     reply.header(Header.dpopNonce, nonces.issue(Math.floor(deps.nowMs() / 1000)));
     if (reply.statusCode === 401 && !reply.hasHeader("www-authenticate")) {
       reply.header("www-authenticate", 'DPoP algs="ES256"');
@@ -124,7 +125,12 @@ function serverTlsOf(source: TlsSource): ServerTls {
 const jobKeys = new WeakMap<IncomingMessage, string>();
 
 function jobKeyOf(request: FastifyRequest): string {
-  return jobKeys.get(request.raw) ?? request.ip;
+  return jobKeys.get(request.raw) ?? limitKeyOf(request.ip);
+}
+
+/** Told by the route that was found, however its path was spelt. */
+function isOfApi({ routeOptions, url }: FastifyRequest): boolean {
+  return (routeOptions.url ?? url).startsWith("/v1/");
 }
 
 /** Anything but plain JSON in UTF-8 is refused before a byte of it is read. */

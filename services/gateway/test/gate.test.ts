@@ -77,6 +77,16 @@ describe("a proof of possession (RFC 9449)", () => {
     );
   });
 
+  test("names its route as it is spelt: what no aggregator would take buys no call", async () => {
+    for (const path of ["/v1/%63hat/completions", "/%76%31/chat/completions", "/v1/chat/completion%73?a=1"]) {
+      await expectRefused({ ...job.chat(), path }, 401, "invalid_proof");
+    }
+    const read = { method: "GET" as const, token: job.token };
+    expect((await job.by.send({ ...read, path: `/v1/jobs/${job.jobId}?a=%20` })).status).toBe(200);
+    const respelt = await job.by.send({ ...read, path: `/v1/jobs/%30${job.jobId.slice(1)}` });
+    expect([respelt.status, codeOf(respelt.text)]).toEqual([401, "invalid_proof"]);
+  });
+
   test("must be by the holder of the capability", async () => {
     const thief = await harness.caller(HolderKey.generate());
     await expectRefused(job.chat(), 401, "invalid_proof", thief);

@@ -41,7 +41,9 @@ const send = (
   if (saysWhen && !reply.hasHeader("retry-after")) {
     reply.header("retry-after", retryAfterSeconds);
   }
-  if (!problemEverywhere && request.url.startsWith("/v1/")) return reply.send(error.toOpenAi());
+  // The router finds a route by an encoded spelling of its path, too.
+  const path = request.routeOptions.url ?? request.url;
+  if (!problemEverywhere && path.startsWith("/v1/")) return reply.send(error.toOpenAi());
   return reply
     .type("application/problem+json")
     .send(JSON.stringify({ ...error.toProblem(), requestId: request.id }));

@@ -122,7 +122,7 @@ export class Authenticator {
     const { body } = request;
     const { claims, proofHash } = DpopProof.verify(jwt, {
       method: request.method,
-      url: `${this.#publicUrl}${request.url}`,
+      url: `${this.#publicUrl}${plainTarget(request.url)}`,
       nowSeconds: this.#nowSeconds(),
       maxAgeSeconds: PROOF_MAX_AGE_SECONDS,
       holder,
@@ -157,6 +157,21 @@ export class Authenticator {
       throw Errors.fromCode("proof_replayed");
     }
   }
+}
+
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9_-]+)+$/;
+
+/**
+ * The router also finds a route by an encoded or absolute spelling of it. A proof for such a spelling is good for no
+ * aggregator, so the call would be served and never settle. Errors: `invalid_proof`.
+ */
+function plainTarget(target: string): string {
+  const [path = ""] = target.split(/[?#]/, 1);
+  if (PLAIN_PATH.test(path)) return target;
+  throw Errors.fromCode("invalid_proof", {
+    param: "htu",
+    detail: "The request's path is not spelt as its route is.",
+  });
 }
 
 /** A header sent twice is refused: Node would join the values, and two readers could take different ones. */

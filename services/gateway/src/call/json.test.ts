@@ -1,7 +1,7 @@
 import { Errors } from "@tac/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseJsonObject } from "./json.ts";
+import { longestBytes, parseJsonObject } from "./json.ts";
 
 const nested = (levels: number) => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
 const parse = (text: string) => parseJsonObject(Buffer.from(text));
@@ -25,6 +25,28 @@ describe("a body", () => {
         expect(parse(text)).toEqual(JSON.parse(text));
       }),
     );
+  });
+
+  test("is counted in its longer spelling, so that a provider never reads more than was held for", () => {
+    const exponents = fc
+      .tuple(fc.integer(), fc.constantFrom("e", "E", "e+", "e-"), fc.nat(330))
+      .map(([digits, letter, exponent]) => `${digits}${letter}${exponent}`);
+    const member = fc.oneof(
+      exponents,
+      fc.json(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+      fc.string().map((text) => JSON.stringify(text).replaceAll("a", "\\u0061")),
+    );
+    fc.assert(
+      fc.property(fc.array(member), (members) => {
+        const bytes = Buffer.from(`{"list": [${members.join(",")}]}`);
+        const body = parseJsonObject(bytes);
+        const written = Buffer.byteLength(JSON.stringify(body));
+        expect(longestBytes(bytes, body)).toBe(Math.max(bytes.length, written));
+      }),
+    );
+    const grown = Buffer.from('{"list":[1e20]}');
+    expect(longestBytes(grown, parseJsonObject(grown))).toBe('{"list":[100000000000000000000]}'.length);
   });
 
   test.each(["[]", "1", "", "{", '{"a":1} x', "\ufeff{}"])("is refused when it is %j", (text) => {

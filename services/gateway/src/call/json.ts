@@ -54,6 +54,15 @@ function depthOf(bytes: Uint8Array): number {
   return deepest;
 }
 
+/** A number such as 1e20 takes five times its bytes once it is written out; nothing else in JSON grows. */
+const EXPONENT = /[0-9][eE]/;
+
+/** Bytes of a body in the longer of two spellings: as it came, and as it is written anew for a provider. */
+export function longestBytes(bytes: Buffer, body: JsonObject): number {
+  if (!EXPONENT.test(bytes.toString("latin1"))) return bytes.length;
+  return Math.max(bytes.length, Buffer.byteLength(JSON.stringify(body)));
+}
+
 /** A whole number from 1 on, or null when the field is absent. Errors: `invalid_request`. */
 export function positiveInteger(value: unknown, param: string): bigint | null {
   if (value === undefined || value === null) return null;

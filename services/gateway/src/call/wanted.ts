@@ -8,7 +8,7 @@ export type WantedCall = {
   model: string;
   providerId: number | null;
   body: JsonObject;
-  /** Bytes of the caller's body; no tokenizer makes more tokens than bytes. */
+  /** Bytes of the body, the caller's or the provider's, whichever are more; no tokenizer makes more tokens than bytes. */
   inputBytes: bigint;
   choices: bigint;
   maxOutputTokens: bigint | null;

@@ -11,7 +11,7 @@ export type WatcherSettings = {
 };
 
 const CURSOR = "revocations";
-// Blocks read again each time, so that a revocation moved by a short reorganisation is not missed.
+// Blocks read again each time, and after a restart, so that a revocation moved by a short reorganisation is not missed.
 const OVERLAP_BLOCKS = 10n;
 
 /** Follows revocations and releases on chain into the store, where every replica's holds see them. */
@@ -83,10 +83,13 @@ export class JobWatcher {
       isCaughtUp = toBlock >= headBlock;
       this.#cursor = toBlock;
     }
-    const { startBlock } = this.#settings;
-    const overlapped: bigint = this.#cursor - OVERLAP_BLOCKS;
-    this.#cursor = overlapped > startBlock - 1n ? overlapped : startBlock - 1n;
+    this.#cursor = this.#overlapped(this.#cursor);
     this.#readAtMs = startedAtMs;
+  }
+
+  #overlapped(cursor: bigint): bigint {
+    const first = this.#settings.startBlock - 1n;
+    return cursor - OVERLAP_BLOCKS > first ? cursor - OVERLAP_BLOCKS : first;
   }
 
   async #run(): Promise<void> {
@@ -109,7 +112,7 @@ export class JobWatcher {
       "SELECT block_number FROM chain_cursors WHERE cursor_name = $1",
       [CURSOR],
     );
-    return rows[0]?.block_number ?? this.#settings.startBlock - 1n;
+    return this.#overlapped(rows[0]?.block_number ?? 0n);
   }
 
   /** Replicas share the cursor, and a slower one must not put it back. */

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { idempotencyKeyOf } from "../auth/idempotencyKeyOf.ts";
 import type { CallAnswer } from "../call/CallService.ts";
-import { isJsonObject, type JsonObject, parseJsonObject } from "../call/json.ts";
+import { isJsonObject, type JsonObject, longestBytes, parseJsonObject } from "../call/json.ts";
 import { readWanted, type WantedCall } from "../call/wanted.ts";
 import type { Deps } from "../deps.ts";
 import { bodyBytes } from "./readJson.ts";
@@ -48,7 +48,8 @@ export function addCallRoutes(
     const caller = await deps.authenticator.authenticate(request, "spend");
     await limitJob(request, reply, caller.job.jobId);
     const bytes = bodyBytes(request.body);
-    const wanted = read(parseJsonObject(bytes), bytes.length, request);
+    const body = parseJsonObject(bytes);
+    const wanted = read(body, longestBytes(bytes, body), request);
     const idempotencyKey = idempotencyKeyOf(request);
     const answer = await deps.calls.run({
       caller,

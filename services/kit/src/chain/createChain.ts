@@ -44,6 +44,6 @@ export const assertChainId = async (chain: Chain): Promise<void> => {
   const actual = await chain.getChainId();
   if (actual === chain.chain.id) return;
   throw new Error(
-    `The RPC endpoint serves chain ${actual}, but this deployment is on chain ${chain.chain.id}; set RPC_URL`,
+    `The RPC endpoint serves chain ${actual}, but this deployment is on chain ${chain.chain.id}; set RPC_URLS`,
   );
 };

@@ -20,6 +20,9 @@ const contextOf = ({ identity, ca }: TlsMaterial) => ({
   minVersion: "TLSv1.3" as const,
 });
 
+/** A handshake takes a few round trips; whoever draws it out holds a connection that no other limit counts yet. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
 /** Options of an HTTPS server that speaks TLS 1.3 alone. */
 export const serverTlsOptions = ({ source, clients }: ServerTls): ServerOptions => {
   const material = source.current();
@@ -28,6 +31,7 @@ export const serverTlsOptions = ({ source, clients }: ServerTls): ServerOptions 
     throw new Error("To check the certificates of clients, a server needs a bundle of authorities.");
   return {
     ...contextOf(material),
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     requestCert: clients !== "none",
     rejectUnauthorized: clients === "require",
   };
