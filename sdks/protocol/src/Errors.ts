@@ -122,7 +122,7 @@ export const catalogue = {
     "Ask the operator which models and texts are allowed.",
   ),
   rate_limited: entry(429, "Too many requests", "Wait for the seconds in Retry-After.", true),
-  body_too_large: entry(413, "The body is too large", "Send at most 10 MiB."),
+  body_too_large: entry(413, "The body is too large", "Send a smaller one; that of a call may have 10 MiB."),
   unsupported_media_type: entry(415, "The media type is not supported", "Send application/json."),
   provider_error: entry(502, "The provider failed", "Repeat the call with the same Idempotency-Key.", true),
   provider_timeout: entry(

@@ -76,6 +76,7 @@ export type Gateway = {
 };
 
 const HOUSEKEEPING_MS = 10_000;
+const UNREAD_MS = 60_000;
 const REVOCATION_BEAT_MS = 500;
 
 /** Puts a gateway together on a migrated database. */
@@ -197,6 +198,9 @@ export async function createGateway(
     bindsConnections,
     trustedProxies: settings.trustedProxies ?? [],
   });
+
+  // No call is silent for longer; whoever stops reading would hold the rest of an answer in memory for ever.
+  app.server.timeout = settings.call.deadlineMs + UNREAD_MS;
 
   const stopping = new AbortController();
   const recover = () => recoverCalls({ ...chargeDeps, replica, running, jobs, tariffs });

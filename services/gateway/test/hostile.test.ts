@@ -190,6 +190,24 @@ describe("a caller", () => {
     expect(codeOf((await job.by.send({ ...sent, rawBody: nested })).text)).toBe("cost_unbounded");
   });
 
+  test("is not read at length where little is to be said", async () => {
+    const job = await harness.openJob();
+    const note = "n".repeat(256 * 1024);
+    for (const path of [
+      "/v1/jobs/quote",
+      "/v1/jobs/lock",
+      "/v1/jobs/close",
+      "/v1/revocations",
+      "/v1/usage/emit",
+    ]) {
+      const answer = await job.by.send({ path, body: { note }, token: job.token });
+      expect([path, answer.status, codeOf(answer.text)]).toEqual([path, 413, "body_too_large"]);
+    }
+    const call = { ...job.chat({ messages: [{ role: "user", content: note }] }), maxCostNano: 1_000_000n };
+    const reconnected = await harness.caller(job.by.holder);
+    expect(codeOf((await reconnected.send(call)).text)).toBe("credit_exhausted");
+  });
+
   test("on a resumed TLS session proves that connection, and no earlier one", async () => {
     const job = await harness.openJob();
     await job.by.send(job.chat());

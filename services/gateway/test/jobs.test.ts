@@ -1,4 +1,4 @@
-import { Capability, HolderKey, Quote } from "@tac/protocol";
+import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { feedOf } from "./support/feedOf.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type JobOptions,
   makeGrant,
   startHarness,
+  tariffKey,
 } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
 import { answerUsual, chunkOf, DONE, usageChunk } from "./support/TestProvider.ts";
@@ -40,6 +41,43 @@ const expectLockRefused = async (options: JobOptions, status: number, code: stri
 };
 
 describe("POST /v1/jobs/lock", () => {
+  test("refuses a plan whose models fit in no token, before anything is locked for it", async () => {
+    const by = await harness.caller();
+    const grant = makeGrant(by.holder.jwk, hex32());
+    const [step] = grant.steps;
+    if (step === undefined) throw new Error("the plan has no step");
+    const { providerId, tariffHash, ceilingNano, ...planned } = step;
+    const long = {
+      steps: Array.from({ length: 64 }, (_, index) => ({
+        ...planned,
+        id: `step-${index}`,
+        model: `model-${String(index).padStart(60, "0")}`,
+      })),
+    };
+    const tariffs = grant.tariffs.slice(0, 1);
+    const quote = {
+      ...grant.quote,
+      planHash: Quote.planHash(long),
+      tariffsHash: Quote.tariffsHash(tariffs),
+      ceilingNano: 64n * ceilingNano,
+    };
+    const capability = { ...grant.capability, quoteHash: Quote.hash(quote, domains.quote) };
+    const signedQuote = Quote.signedToJson({
+      quote,
+      signature: Quote.sign(quote, domains.quote, tariffKey),
+      signer: Wire.privateKeyToAddress(tariffKey),
+      plan: long,
+      tariffs,
+      steps: long.steps.map((each) => ({ ...each, providerId, tariffHash, ceilingNano })),
+    });
+    harness.chain.balances.set(capability.tenant, 1_000_000n);
+    const locksBefore = harness.chain.lockCount;
+    const body = { ...grantBody({ ...grant, capability }), signedQuote };
+    const answer = await by.send({ path: "/v1/jobs/lock", body });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("do not fit in one token")]);
+    expect(harness.chain.lockCount).toBe(locksBefore);
+  });
+
   test("locks once, however often it is asked, and gives a fresh token each time", async () => {
     const job = await harness.openJob();
     const locks = harness.chain.lockCount;

@@ -227,10 +227,38 @@ describe("a tenant's signed revocation of all", () => {
     ["signed by another", "invalid_signature", (job) => signedAll(job, { key: hex32() })],
     ["from the future", "invalid_request", (job) => signedAll(job, { revokedAt: nowSeconds() + 60n })],
     ["handed in too late", "invalid_signature", (job) => signedAll(job, { deadline: nowSeconds() - 1n })],
+    [
+      "with no end that a date could have",
+      "invalid_request",
+      (job) => signedAll(job, { deadline: 2n ** 63n }),
+    ],
   ])("%s is refused", async (_what, code, bodyOf) => {
     const job = await harness.openJob();
     expect(codeOf(await post(bodyOf(job)))).toBe(code);
     expect(codeOf(await job.by.send(job.chat()))).toBe("ok");
+  });
+
+  test("is kept once, in its latest form, and never for a stranger", async () => {
+    const countOf = async (tenant: Hex): Promise<number> => {
+      const { rows } = await harness.pool.query("SELECT FROM tenant_revocations WHERE tenant = $1", [
+        bytesOf(tenant),
+      ]);
+      return rows.length;
+    };
+    const job = await harness.openJob();
+    const { tenant } = job.grant.capability;
+    const revokedAt = job.grant.capability.validAfter - 10n;
+    for (const earlierBy of [0n, 1n, 2n, 0n]) {
+      expect(parsed(await post(signedAll(job, { revokedAt: revokedAt - earlierBy }))).jobIds).toEqual([]);
+    }
+    expect(await countOf(tenant)).toBe(1);
+
+    const stranger = { grant: makeGrant(job.by.holder.jwk, hex32()) };
+    expect(codeOf(await post(signedAll(stranger)))).toBe("unknown_job");
+    expect(await countOf(stranger.grant.capability.tenant)).toBe(0);
+    harness.chain.balances.set(stranger.grant.capability.tenant, 1n);
+    expect(parsed(await post(signedAll(stranger))).jobIds).toEqual([]);
+    expect(await countOf(stranger.grant.capability.tenant)).toBe(1);
   });
 
   test("on chain is written into the locks that are open", async () => {

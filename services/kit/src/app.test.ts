@@ -152,6 +152,16 @@ describe("health", () => {
     expect(answer.json()).toMatchObject({ status: "ok", checks: { database: { status: "ok" } } });
   });
 
+  test("/healthz asks once for all who come together, and again for who comes later", async () => {
+    let asked = 0;
+    const { app } = build({ checks: { database: async () => (asked += 1) } });
+    const together = await Promise.all([1, 2, 3].map(() => app.inject("/healthz")));
+    expect(together.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200]);
+    expect(asked).toBe(1);
+    await app.inject("/healthz");
+    expect(asked).toBe(2);
+  });
+
   test("/healthz is 503 when a check throws or never ends, and tells no secrets", async () => {
     const { app } = build({
       checks: {

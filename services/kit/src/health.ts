@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { withDeadline } from "./withDeadline.ts";
 
 export type HealthCheck = () => Promise<unknown>;
@@ -32,15 +32,23 @@ export const addHealthRoutes = (
     deadlineMs,
   }: { service: string; checks: Readonly<Record<string, HealthCheck>>; deadlineMs: number },
 ): void => {
-  app.get("/livez", async () => ({ status: "ok", service }));
-  app.get("/healthz", async (request, reply) => {
-    const outcomes = await Promise.all(
+  const runAll = (log: FastifyBaseLogger): Promise<(readonly [string, Outcome])[]> =>
+    Promise.all(
       Object.entries(checks).map(async ([name, check]) => {
         const outcome = await runCheck(check, deadlineMs);
-        if (outcome.status === "failed") request.log.warn({ check: name, ...outcome }, "health check failed");
+        if (outcome.status === "failed") log.warn({ check: name, ...outcome }, "health check failed");
         return [name, outcome] as const;
       }),
     );
+  let running: ReturnType<typeof runAll> | null = null;
+
+  app.get("/livez", async () => ({ status: "ok", service }));
+  app.get("/healthz", async (request, reply) => {
+    // No rate limit counts these requests, so that those who come together share one look at what they ask about.
+    running ??= runAll(request.log).finally(() => {
+      running = null;
+    });
+    const outcomes = await running;
     const healthy = outcomes.every(([, { status }]) => status === "ok");
     reply.code(healthy ? 200 : 503).header("cache-control", "no-store");
     return { status: healthy ? "ok" : "failed", checks: Object.fromEntries(outcomes) };

@@ -10,7 +10,7 @@ import { hexOf } from "../ledger/bytes.ts";
  */
 export function issueUsageAuth(
   job: Job,
-  state: JobState,
+  state: Pick<JobState, "lockedNano" | "spentNano" | "heldNano">,
   {
     lifetimeSeconds,
     nowSeconds,
@@ -40,4 +40,13 @@ export function issueUsageAuth(
     privateKey,
   );
   return { usageAuth, expiresAt };
+}
+
+/** Refuses a job whose grants fit in no token, while nothing is locked for it yet. Errors: `invalid_request`. */
+export function assertIssuable(
+  job: Job,
+  terms: { lifetimeSeconds: number; nowSeconds: number; privateKey: Hex },
+): void {
+  const untouched = { lockedNano: job.capability.maxSpendNano, spentNano: 0n, heldNano: 0n };
+  issueUsageAuth(job, untouched, { ...terms, hasEnded: false });
 }

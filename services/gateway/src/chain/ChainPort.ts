@@ -34,6 +34,8 @@ export type CommittedBatch = {
 export type ChainPort = {
   lockOf(jobId: Hex): Promise<ChainLock>;
   lockEvent(jobId: Hex): Promise<LockEvent | null>;
+  /** What a tenant has in the vault and in no lock, in nanocredits. */
+  freeCreditOf(tenant: Address): Promise<bigint>;
   /**
    * Asks CapabilityAuthority, which knows ERC-1271 too. Errors: `invalid_capability`, `capability_expired`,
    * `capability_not_yet_valid`, `capability_revoked`, `invalid_signature`.

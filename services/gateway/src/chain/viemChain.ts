@@ -59,6 +59,9 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
         return null;
       }),
 
+    freeCreditOf: (tenant) =>
+      reading(() => chain.readContract({ ...vault, functionName: "balanceOf", args: [tenant] })),
+
     verifyCapability: async (capability, signature) => {
       try {
         await chain.readContract({ ...authority, functionName: "verify", args: [capability, signature] });

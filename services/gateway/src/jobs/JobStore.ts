@@ -1,6 +1,6 @@
 import type { Pool, Transaction } from "@tac/kit";
 import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
-import type { Hex } from "viem";
+import type { Address, Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 import type { Grant, JobOwner } from "./checkGrant.ts";
 import type { Job, JobState } from "./Job.ts";
@@ -84,6 +84,14 @@ export class JobStore {
     return row
       ? { transactionHash: hexOf(row.lock_transaction_hash), blockNumber: row.lock_block_number }
       : null;
+  }
+
+  /** Whether the tenant ever locked a job here. */
+  async hasTenant(tenant: Address): Promise<boolean> {
+    const { rowCount } = await this.#pool.query("SELECT FROM jobs WHERE tenant = $1 LIMIT 1", [
+      bytesOf(tenant),
+    ]);
+    return rowCount === 1;
   }
 
   /** The team and the user that were stated when the job was locked. */

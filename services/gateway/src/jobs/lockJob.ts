@@ -1,6 +1,8 @@
 import { Capability, Errors, type FeedEvent } from "@tac/protocol";
 import type { Hex } from "viem";
+import { assertIssuable } from "../auth/issueUsageAuth.ts";
 import type { ChainPort } from "../chain/ChainPort.ts";
+import type { Identity } from "../deps.ts";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
 import type { RevocationFeed } from "../revocation/RevocationFeed.ts";
 import type { RevocationStore } from "../revocation/RevocationStore.ts";
@@ -10,6 +12,8 @@ import { insertJob, type JobStore, type LockProof } from "./JobStore.ts";
 import type { TariffStore } from "./TariffStore.ts";
 
 export type LockDeps = {
+  identity: Pick<Identity, "gatewayPrivateKey">;
+  usageAuthLifetimeSeconds: number;
   chain: ChainPort;
   jobs: JobStore;
   tariffs: TariffStore;
@@ -24,7 +28,7 @@ export type LockedJob = { job: Job; state: JobState; proof: LockProof };
  * Opens a job: checks the grant, locks the credit on chain unless it is locked already, and stores the job with its
  * event. Safe to repeat at any point: each step finds what an earlier attempt has done. A job that is here already is
  * given as it is, whatever became of it since, so that its holder can follow its settlement.
- * Errors: those of `checkGrant`, `checkGrantTime` and of the chain, `quote_expired`, `job_closed`.
+ * Errors: those of `checkGrant`, `checkGrantTime`, `assertIssuable` and of the chain, `quote_expired`, `job_closed`.
  */
 export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContext): Promise<LockedJob> {
   const { capability } = grant;
@@ -33,6 +37,7 @@ export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContex
   const known = await deps.jobs.find(capability.jobId);
   if (known === null) {
     checkGrantTime(grant, context);
+    refuseUnissuable(deps, grant, capabilityHash, context);
     checkPrices(grant.signedQuote, await deps.tariffs.ensure(grant.signedQuote.tariffs));
     const { proof, lockedNano } = await lockOnChain(deps.chain, grant, capabilityHash, context);
     const event: FeedEvent.FeedBody = { kind: "job-opened", body: feedBody(grant) };
@@ -46,6 +51,19 @@ export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContex
     await refuseOtherOwner(deps, grant);
   }
   return storedJob(deps, capability.jobId);
+}
+
+/** Credit locked for a job that never gets a token would come back with the end of the capability alone. */
+function refuseUnissuable(
+  { identity, usageAuthLifetimeSeconds }: LockDeps,
+  { capability, jwk, signedQuote }: Grant,
+  capabilityHash: Hex,
+  { nowSeconds }: GrantContext,
+): void {
+  assertIssuable(
+    { jobId: capability.jobId, capabilityHash, capability, jwk, signedQuote, tariffs: new Map() },
+    { lifetimeSeconds: usageAuthLifetimeSeconds, nowSeconds, privateKey: identity.gatewayPrivateKey },
+  );
 }
 
 /** A job stays with the team and the user it was locked for; who repeats the request need not name them. */

@@ -65,7 +65,10 @@ export class RevocationStore {
     const revokedAtMs = Number(revokedAt) * 1000;
     return withTransaction(this.#pool, async (transaction) => {
       await transaction.query(
-        `INSERT INTO tenant_revocations VALUES ($1, $2, 'tenant', $3, $4, $5) ON CONFLICT DO NOTHING`,
+        // An order that a later one covers would add a row and change nothing.
+        `INSERT INTO tenant_revocations SELECT $1, $2, 'tenant', $3, $4, $5
+          WHERE NOT EXISTS (SELECT FROM tenant_revocations WHERE tenant = $1 AND revoked_at_ms >= $2)
+         ON CONFLICT DO NOTHING`,
         [bytesOf(tenant), revokedAtMs, signature, deadline, this.#nowMs()],
       );
       return revokeJobs(transaction, tenant, null, revokedAtMs, "tenant");

@@ -10,7 +10,7 @@ import {
   budgetView,
   setBudget,
 } from "../ledger/Budget.ts";
-import { readJson } from "./readJson.ts";
+import { readJson, SMALL_BODY } from "./readJson.ts";
 
 const tenantParams = z.object({ tenant: Wire.address });
 const subjectParams = z.object({
@@ -41,7 +41,7 @@ export function addBudgetRoutes(app: FastifyInstance, { pool, adminToken }: Deps
       authorize(request.headers.authorization);
       return budgetView(pool, nameOf(request.params));
     });
-    app.put(path, async (request) => {
+    app.put(path, SMALL_BODY, async (request) => {
       authorize(request.headers.authorization);
       const name = nameOf(request.params);
       await setBudget(pool, name, readJson(budgetTermsSchema, request.body));

@@ -9,7 +9,7 @@ import { endOf } from "../jobs/Job.ts";
 import { jobView } from "../jobs/jobView.ts";
 import { lockJob } from "../jobs/lockJob.ts";
 import { budgetSubject } from "../ledger/Budget.ts";
-import { readJson } from "./readJson.ts";
+import { readJson, SMALL_BODY } from "./readJson.ts";
 
 const quoteSchema = z.strictObject({ tenant: Wire.address, plan: Plan.schema });
 const lockSchema = z.strictObject({
@@ -26,12 +26,12 @@ const jobParams = z.object({ jobId: Wire.bytes32 });
 export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
   const { identity, authenticator } = deps;
 
-  app.post("/v1/jobs/quote", async (request) => {
+  app.post("/v1/jobs/quote", SMALL_BODY, async (request) => {
     const { tenant, plan } = readJson(quoteSchema, request.body);
     return Quote.signedToJson(await fetchQuote(deps, tenant, plan));
   });
 
-  app.post("/v1/jobs/lock", async (request) => {
+  app.post("/v1/jobs/lock", SMALL_BODY, async (request) => {
     const grant = readJson(lockSchema, request.body);
     const { holder, binding, jobId } = grant.capability;
     const proof = authenticator.verifyProof(request, { holder, binding, usageAuthToken: null });
@@ -69,7 +69,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     };
   });
 
-  app.post("/v1/jobs/close", async (request) => {
+  app.post("/v1/jobs/close", SMALL_BODY, async (request) => {
     const caller = await authenticator.authenticate(request, "spend");
     readJson(z.strictObject({}), request.body);
     const { jobId } = caller.job;

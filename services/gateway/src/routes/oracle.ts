@@ -7,7 +7,7 @@ import { takeReport } from "../call/takeReport.ts";
 import type { Deps } from "../deps.ts";
 import { readPage } from "../feed/feedStore.ts";
 import { settleBatch } from "../feed/settleBatch.ts";
-import { bodyBytes, readJson } from "./readJson.ts";
+import { bodyBytes, readJson, SMALL_BODY } from "./readJson.ts";
 
 const MAX_PAGE = 1000;
 
@@ -74,5 +74,7 @@ export function addOracleRoutes(app: FastifyInstance, deps: Deps): void {
     return { accepted: await settleBatch(deps, readJson(noticeSchema, request.body)) };
   });
 
-  app.post("/v1/usage/emit", async (request) => takeReport(deps, readJson(UsageReport.schema, request.body)));
+  app.post("/v1/usage/emit", SMALL_BODY, async (request) =>
+    takeReport(deps, readJson(UsageReport.schema, request.body)),
+  );
 }

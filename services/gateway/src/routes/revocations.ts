@@ -3,12 +3,13 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
-import { readJson } from "./readJson.ts";
+import { readJson, SMALL_BODY } from "./readJson.ts";
 
 const MAX_WAIT_MS = 2_000;
 /** Beyond this, askers are answered at once, and ask again. */
 const MAX_WAITING = 1_000;
 const CLOCK_SKEW_SECONDS = 5n;
+const LATEST_DEADLINE = 2n ** 63n - 1n;
 
 const bodySchema = z.union([
   z.strictObject({ revocation: Revocation.schema, signature: Wire.accountSignature }),
@@ -32,7 +33,7 @@ type Answer = { jobIds: Hex[]; revokedAtMs: string | null; chain: "gateway" | "t
 export function addRevocationRoutes(app: FastifyInstance, deps: Deps): void {
   const { identity, revocationFeed } = deps;
 
-  app.post("/v1/revocations", async (request): Promise<Answer> => {
+  app.post("/v1/revocations", SMALL_BODY, async (request): Promise<Answer> => {
     const body = readJson(bodySchema, request.body);
     if ("revocation" in body) return revokeOne(deps, body.revocation, body.signature);
     if ("revokeAll" in body) return revokeAll(deps, body.revokeAll, body.signature);
@@ -77,9 +78,18 @@ async function revokeOne(deps: Deps, revocation: Revocation.Revocation, signatur
   return answer(deps, [jobId], "gateway");
 }
 
-/** Errors: `invalid_signature`, `invalid_request` for a date in the future. */
+/**
+ * Errors: `invalid_signature`, `invalid_request` for a date in the future, `unknown_job` for a tenant with neither a job
+ * here nor credit to lock one.
+ */
 async function revokeAll(deps: Deps, order: Revocation.RevokeAll, signature: Hex): Promise<Answer> {
   refuseLate(order.deadline, deps.nowMs());
+  if (order.deadline > LATEST_DEADLINE) {
+    throw Errors.fromCode("invalid_request", {
+      param: "revokeAll.deadline",
+      detail: "The deadline is later than 2^63 - 1 seconds.",
+    });
+  }
   if (order.revokedAt > secondsOf(deps.nowMs()) + CLOCK_SKEW_SECONDS) {
     throw Errors.fromCode("invalid_request", {
       param: "revokeAll.revokedAt",
@@ -88,6 +98,7 @@ async function revokeAll(deps: Deps, order: Revocation.RevokeAll, signature: Hex
   }
   const digest = Revocation.hashAll(order, deps.identity.domains.capability);
   await refuseUnsigned(deps, order.tenant, digest, signature);
+  await refuseStranger(deps, order.tenant);
   const jobIds = await deps.revocations.recordSignedAll(order, signature);
   // The contract takes a revocation of all from the tenant alone, so the tenant has to send it.
   return answer(deps, jobIds, "tenant");
@@ -109,10 +120,18 @@ async function answer(
   jobIds: Hex[],
   chain: Answer["chain"],
 ): Promise<Answer> {
-  await revocationFeed.announce();
   const [first] = jobIds;
+  if (first !== undefined) await revocationFeed.announce();
   const revokedAtMs = first === undefined ? null : await revocations.revokedAtMs(first);
   return { jobIds, revokedAtMs: revokedAtMs?.toString() ?? null, chain };
+}
+
+/** Anyone can sign for an address of their own, and each order is kept for jobs to come: it takes a stake to give one. */
+async function refuseStranger({ jobs, chain }: Deps, tenant: Address): Promise<void> {
+  if ((await jobs.hasTenant(tenant)) || (await chain.freeCreditOf(tenant)) > 0n) return;
+  throw Errors.fromCode("unknown_job", {
+    detail: "The tenant has no job here and no credit; revoke with CapabilityAuthority.revokeAll.",
+  });
 }
 
 function refuseLate(deadline: bigint, nowMs: number): void {

@@ -82,6 +82,11 @@ export class FakeChain implements ChainPort {
     return { transactionHash: lock.transactionHash, blockNumber: lock.blockNumber };
   }
 
+  async freeCreditOf(tenant: Address) {
+    this.#assertUp();
+    return this.balances.get(tenant) ?? 0n;
+  }
+
   /** The reason for which the next signed revocations are refused. */
   refusesRevocations: "invalid_signature" | "chain_unavailable" | null = null;
   readonly appliedJobIds: Hex[] = [];
