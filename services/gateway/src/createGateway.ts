@@ -113,6 +113,7 @@ export async function createGateway(
     nowMs,
     revocations,
     onRevoked: () => revocationFeed.announce(),
+    breakOff: (revocation) => running.breakOffRevoked(revocation),
     pool,
     logger,
     settings: { startBlock: settings.deployment.startBlock, pollMs: settings.revocationPollMs },
@@ -129,7 +130,7 @@ export async function createGateway(
       maxAgeMs: settings.chainMaxAgeMs,
     },
   });
-  const keeper = new RevocationKeeper({ store: revocations, chain, feed, pool, logger });
+  const keeper = new RevocationKeeper({ store: revocations, chain, feed, pool, nowMs, logger });
   const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds", [
     "outcome",
   ]);

@@ -206,6 +206,68 @@ describe("a tenant's signed revocation of one capability", () => {
   });
 });
 
+describe("calls that run while their capability is revoked", () => {
+  const beginStream = async (job: TestJob) => {
+    let finish = () => {};
+    const isOver = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    harness.provider.answer = async (_received, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(chunkOf("early "));
+      await isOver;
+      response.end(chunkOf("late") + usageChunk(10, 2) + DONE);
+    };
+    const { body } = await job.by.begin(job.chat({ stream: true }));
+    harness.provider.answer = answerUsual;
+    return { text: body.text(), finish };
+  };
+
+  test("by a signature end first, and settle before it goes on chain", async () => {
+    const job = await harness.openJob();
+    const { text, finish } = await beginStream(job);
+    parsed(await post(signedOne(job, { deadline: nowSeconds() + 600n })));
+    const again = await harness.caller(job.by.holder);
+    expect(codeOf(await again.send(job.chat()))).toBe("capability_revoked");
+    await sleep(1_500);
+    expect(await taskOf(job.jobId)).toBeNull();
+    finish();
+    expect(await text).toContain("late");
+    await expect.poll(() => taskOf(job.jobId), { timeout: 6_000 }).toBe("done");
+    expect((await harness.audit(job.jobId)).balances.get("provider:1")).toBe(12n);
+  });
+
+  test.each([
+    ["alone", false],
+    ["with all of its tenant's", true],
+  ])("on chain %s are broken off, and what was delivered is charged", async (_what, isOfAll) => {
+    const [job, other] = [await harness.openJob(), await harness.openJob()];
+    const { tenant } = job.grant.capability;
+    const stream = await beginStream(job);
+    const untouched = await beginStream(other);
+    harness.chain.revoke(tenant, isOfAll ? null : job.jobId, Number(nowSeconds()));
+    const text = await stream.text;
+    expect(text).toContain("early");
+    expect(text).not.toContain("late");
+    expect(text).toContain('"code":"capability_revoked"');
+    const { balances, problems } = await harness.audit(job.jobId);
+    expect([balances.get("held") ?? 0n, problems]).toEqual([0n, []]);
+    expect(balances.get("provider:1")).toBeGreaterThan(0n);
+    untouched.finish();
+    expect(await untouched.text).toContain("late");
+    stream.finish();
+  });
+
+  test("on chain, before an answer has come, cost nothing", async () => {
+    const job = await harness.openJob();
+    harness.provider.answer = () => undefined;
+    const call = job.by.send(job.chat());
+    await expect.poll(() => harness.provider.received.length).toBeGreaterThan(0);
+    harness.chain.revoke(job.grant.capability.tenant, job.jobId, Number(nowSeconds()));
+    expect(codeOf(await call)).toBe("capability_revoked");
+    expect((await harness.audit(job.jobId)).balances.get("available")).toBe(100_000n);
+  });
+});
+
 describe("a tenant's signed revocation of all", () => {
   test("stops every job valid by then, and a job locked later with an earlier capability", async () => {
     const job = await harness.openJob();

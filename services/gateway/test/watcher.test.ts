@@ -30,6 +30,7 @@ test("the last blocks are read again each time, also by a watcher that was start
       jobs: { markReleased: async () => undefined },
       revocations: { recordChain: async () => [] },
       onRevoked: async () => undefined,
+      breakOff: () => undefined,
       nowMs: Date.now,
       pool,
       logger: createLogger({ service: "gateway", level: "silent" }),

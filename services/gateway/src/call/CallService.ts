@@ -11,7 +11,7 @@ import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
 import { forwardCall } from "./forwardCall.ts";
 import { type FirstCall, firstCallOf } from "./idempotency.ts";
 import { primedEvents } from "./primedEvents.ts";
-import type { RunningCalls } from "./RunningCalls.ts";
+import { type RunningCalls, tookTooLong } from "./RunningCalls.ts";
 import { routeCall } from "./routeCall.ts";
 import { StreamDelivery } from "./StreamDelivery.ts";
 import type { WantedCall } from "./wanted.ts";
@@ -68,7 +68,7 @@ export class CallService {
 
   /**
    * Errors: every refusal of admission, `call_running`, `idempotency_conflict`, `provider_error`,
-   * `provider_timeout`; then nothing is charged or held.
+   * `provider_timeout`, and `capability_revoked` when that came meanwhile; then nothing is charged or held.
    */
   async run(incoming: IncomingCall): Promise<CallAnswer> {
     const { caller, wanted, bodyBytes, idempotencyKey } = incoming;
@@ -143,9 +143,9 @@ export class CallService {
   #begin(call: AdmittedCall, hangUp: AbortSignal, upstream: AbortController): () => void {
     const { running, settings } = this.#deps;
     const onHangUp = (): void => upstream.abort();
-    const breakOff = (): void => upstream.abort(new DOMException("The call took too long", "TimeoutError"));
-    const ended = running.add(call.callId, breakOff);
-    const timer = setTimeout(breakOff, settings.deadlineMs);
+    const breakOff = (reason: Error): void => upstream.abort(reason);
+    const ended = running.add(call, breakOff);
+    const timer = setTimeout(() => breakOff(tookTooLong()), settings.deadlineMs);
     if (hangUp.aborted) onHangUp();
     else hangUp.addEventListener("abort", onHangUp, { once: true });
     return () => {
@@ -166,6 +166,7 @@ function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {
   if (hangUp.aborted) return "disconnected_before_delivery";
   if (!(error instanceof Errors.ProtocolError)) return "internal";
   if (error.code === "provider_timeout") return "provider_timeout";
+  if (error.code === "capability_revoked") return "disconnected_before_delivery";
   return error.code === "invalid_request" || error.code === "rate_limited"
     ? "provider_refused"
     : "provider_error";

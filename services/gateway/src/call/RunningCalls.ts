@@ -1,14 +1,21 @@
+import { Errors } from "@tac/protocol";
 import type { Hex } from "viem";
+import type { Revocation } from "../chain/ChainPort.ts";
+import type { AdmittedCall } from "./AdmittedCall.ts";
+
+type RunningCall = Pick<AdmittedCall, "callId" | "job">;
+/** Ends the exchange with the provider early; the reason is what the caller hears. */
+type BreakOff = (reason: Error) => void;
 
 /** Calls this process is working on; recovery leaves them alone. */
 export class RunningCalls {
-  readonly #calls = new Map<Hex, () => void>();
+  readonly #calls = new Map<Hex, { call: RunningCall; breakOff: BreakOff }>();
 
-  /** `breakOff` ends the exchange with the provider early. Returns what to call when the call has ended. */
-  add(callId: Hex, breakOff: () => void): () => void {
-    this.#calls.set(callId, breakOff);
+  /** Returns what to call when the call has ended. */
+  add(call: RunningCall, breakOff: BreakOff): () => void {
+    this.#calls.set(call.callId, { call, breakOff });
     return () => {
-      this.#calls.delete(callId);
+      this.#calls.delete(call.callId);
     };
   }
 
@@ -22,6 +29,24 @@ export class RunningCalls {
 
   /** Ends all exchanges with providers: what was delivered is charged, the rest given back. */
   breakOffAll(): void {
-    for (const breakOff of this.#calls.values()) breakOff();
+    for (const { breakOff } of this.#calls.values()) breakOff(tookTooLong());
   }
+
+  /**
+   * The same for calls whose capability the chain has revoked: it pays for no window that begins later, so what they
+   * would still deliver is served for nothing.
+   */
+  breakOffRevoked({ tenant, jobId, revokedAtSeconds }: Revocation): void {
+    for (const { call, breakOff } of this.#calls.values()) {
+      const { capability } = call.job;
+      const isOfAll = jobId === null && capability.validAfter <= BigInt(revokedAtSeconds);
+      if (capability.tenant === tenant && (isOfAll || capability.jobId === jobId)) {
+        breakOff(Errors.fromCode("capability_revoked", { detail: "The capability was revoked meanwhile." }));
+      }
+    }
+  }
+}
+
+export function tookTooLong(): Error {
+  return new DOMException("The call took too long", "TimeoutError");
 }

@@ -26,7 +26,8 @@ const AFTER_CLOSING_MS = 500;
  * Passes a provider's stream on, event by event, and charges what was delivered when it ends, however it ends:
  * - to the end: the counts settle, and the closing event is delivered after the charge is committed;
  * - the caller hangs up: the upstream is aborted, and the events the caller's side took are charged;
- * - the hold is used up, or the provider breaks off: the same, and the stream ends with an error event;
+ * - the hold is used up, the capability is revoked on chain, or the provider breaks off: the same, and the stream ends
+ *   with an error event;
  * - nothing was delivered: the hold is released, and nothing is charged.
  * A provider countersigns whole answers only, so a job that demands countersignatures pays nothing for a stream that
  * ended early: its providers bear that risk.
@@ -77,7 +78,7 @@ export class StreamDelivery {
         if (this.#closing !== null) this.#outcome = "complete";
         else if (!isHangUp(this.#terms.signal)) {
           failure = toProviderError(cause, this.#terms.signal);
-          this.#outcome = "provider_broke_off";
+          if (failure !== this.#terms.signal.reason) this.#outcome = "provider_broke_off";
         }
       }
       if (this.#outcome === "complete" && this.#deliveredBytes === 0) {
@@ -181,9 +182,10 @@ export class StreamDelivery {
   }
 }
 
-/** Aborted by us or the caller, as opposed to by the deadline. */
-function isHangUp(signal: AbortSignal): boolean {
-  return signal.aborted && !(signal.reason instanceof Error && signal.reason.name === "TimeoutError");
+/** Aborted by the caller, as opposed to by the deadline or a revocation. */
+function isHangUp({ aborted, reason }: AbortSignal): boolean {
+  if (reason instanceof Errors.ProtocolError) return false;
+  return aborted && !(reason instanceof Error && reason.name === "TimeoutError");
 }
 
 function errorEvent(error: unknown): Buffer {

@@ -3,7 +3,7 @@ import type { Logger, Pool } from "@tac/kit";
 import type { JobStore } from "../jobs/JobStore.ts";
 import type { RevocationStore } from "../revocation/RevocationStore.ts";
 import type { NowMs } from "../StoreClock.ts";
-import type { ChainPort } from "./ChainPort.ts";
+import type { ChainPort, Revocation } from "./ChainPort.ts";
 
 export type WatcherSettings = {
   startBlock: bigint;
@@ -20,6 +20,7 @@ export class JobWatcher {
   readonly #jobs: Pick<JobStore, "markReleased">;
   readonly #revocations: Pick<RevocationStore, "recordChain">;
   readonly #onRevoked: () => Promise<void>;
+  readonly #breakOff: (revocation: Revocation) => void;
   readonly #nowMs: NowMs;
   readonly #pool: Pool;
   readonly #logger: Logger;
@@ -35,6 +36,8 @@ export class JobWatcher {
     revocations: Pick<RevocationStore, "recordChain">;
     /** Called once new revocations are in the store. */
     onRevoked: () => Promise<void>;
+    /** Ends this replica's calls under what was revoked; called for each revocation, and again while its block is near. */
+    breakOff: (revocation: Revocation) => void;
     nowMs: NowMs;
     pool: Pool;
     logger: Logger;
@@ -44,6 +47,7 @@ export class JobWatcher {
     this.#jobs = deps.jobs;
     this.#revocations = deps.revocations;
     this.#onRevoked = deps.onRevoked;
+    this.#breakOff = deps.breakOff;
     this.#pool = deps.pool;
     this.#nowMs = deps.nowMs;
     this.#logger = deps.logger;
@@ -72,8 +76,10 @@ export class JobWatcher {
       const from: bigint = this.#cursor + 1n;
       const { revocations, releasedJobIds, toBlock, headBlock } = await this.#chain.jobChangesFrom(from);
       let isNew = false;
-      for (const { tenant, jobId, revokedAtSeconds } of revocations) {
+      for (const revocation of revocations) {
+        const { tenant, jobId, revokedAtSeconds } = revocation;
         const jobIds = await this.#revocations.recordChain(tenant, jobId, revokedAtSeconds * 1000);
+        this.#breakOff(revocation);
         isNew ||= jobIds.length > 0;
         if (jobIds.length > 0) this.#logger.info({ tenant, jobIds }, "capabilities revoked on chain");
       }

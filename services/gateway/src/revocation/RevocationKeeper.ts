@@ -6,12 +6,15 @@ import { z } from "zod";
 import type { ChainPort } from "../chain/ChainPort.ts";
 import type { FeedWriter } from "../feed/FeedWriter.ts";
 import { bytesOf } from "../ledger/bytes.ts";
+import type { NowMs } from "../StoreClock.ts";
 import type { RevocationStore, RevocationTask } from "./RevocationStore.ts";
 
 const IDLE_MS = 1_000;
 const BATCH = 50;
 /** Between two looks whether the last call of a job has ended. */
 const CALLS_MS = 2_000;
+/** A signature this close to its end is handed in, whatever calls still run. */
+const URGENT_SECONDS = 60n;
 
 const submitSchema = z.strictObject({
   tenant: Wire.address,
@@ -26,6 +29,7 @@ type Deps = {
   chain: Pick<ChainPort, "submitRevocation" | "applyRevocations">;
   feed: FeedWriter;
   pool: Pool;
+  nowMs: NowMs;
   logger: Logger;
 };
 
@@ -91,14 +95,27 @@ export class RevocationKeeper {
     }
   }
 
+  /** The chain pays for no window that begins after the revocation, so calls admitted before it may end first. */
   async #submit(task: RevocationTask): Promise<void> {
     const { signature, ...revocation } = Wire.parse(submitSchema, task.payload, "internal");
+    const endsSoon = revocation.deadline <= BigInt(Math.floor(this.#deps.nowMs() / 1000)) + URGENT_SECONDS;
+    if (!endsSoon && (await this.#hasCalls(task.jobId))) {
+      await this.#deps.store.postponeTask(task, CALLS_MS);
+      return;
+    }
     const transactionHash = await this.#deps.chain.submitRevocation(
       revocation satisfies Revocation.Revocation,
       signature,
     );
     await this.#deps.store.endTask(task, "done");
     this.#deps.logger.info({ jobId: task.jobId, transactionHash }, "a revocation is on chain");
+  }
+
+  async #hasCalls(jobId: Hex): Promise<boolean> {
+    const { rowCount } = await this.#deps.pool.query("SELECT FROM running_calls WHERE job_id = $1 LIMIT 1", [
+      bytesOf(jobId),
+    ]);
+    return rowCount === 1;
   }
 
   async #apply(tasks: readonly RevocationTask[]): Promise<void> {

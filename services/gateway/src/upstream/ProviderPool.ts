@@ -88,6 +88,7 @@ export class ProviderPool {
 
 /** What a failed exchange with a provider means to the caller. */
 export function toProviderError(cause: unknown, signal: AbortSignal): unknown {
+  if (signal.reason instanceof Errors.ProtocolError) return signal.reason;
   if (cause instanceof Errors.ProtocolError) return cause;
   const isTimeout =
     (signal.aborted && signal.reason instanceof Error && signal.reason.name === "TimeoutError") ||
