@@ -1,5 +1,5 @@
-import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { HolderKey } from "@tac/protocol";
+import { createHmac, createPublicKey, randomBytes, sign } from "node:crypto";
+import { HolderKey, PrivateKey } from "@tac/protocol";
 import { type Attack, type AttackGroup, refused } from "./Attack.ts";
 import { CHAT } from "./Attacker.ts";
 import { chatBody, type Scene } from "./Scene.ts";
@@ -171,10 +171,10 @@ const times: Attack[] = [
   },
 ];
 
-const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" });
-const k256 = generateKeyPairSync("ec", { namedCurve: "secp256k1" });
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const small = generateKeyPairSync("ed25519");
+const p384 = PrivateKey.generate("P-384");
+const k256 = PrivateKey.generate("secp256k1");
+const rsa = PrivateKey.generate("RSA");
+const small = PrivateKey.generate("Ed25519");
 
 const algorithms: Attack[] = [
   {
@@ -220,10 +220,10 @@ const algorithms: Attack[] = [
       name: `a key of another kind: ${name}`,
       expected: invalid,
       run: (scene) => {
-        const jwk = key.publicKey.export({ format: "jwk" });
+        const jwk = createPublicKey(key).export({ format: "jwk" });
         const digest = alg === "EdDSA" ? null : "sha256";
         const proof = rewritten(scene, { alg, jwk }, {}, (input) =>
-          sign(digest, Buffer.from(input), { key: key.privateKey, dsaEncoding: "ieee-p1363" }),
+          sign(digest, Buffer.from(input), { key, dsaEncoding: "ieee-p1363" }),
         );
         return scene.honest.send({ ...call(scene), proof });
       },

@@ -1,6 +1,7 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PrivateKey } from "@tac/protocol";
 import type { Hex } from "viem";
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { aggregatorIds, type Layout, providerIds } from "./layout.ts";
@@ -25,8 +26,8 @@ const loadNodeKeys = (layout: Layout, id: number): NodeKeys => {
   const stored: { signing: { x: string }; encryption: { x: string } } = JSON.parse(
     loadOrCreate(file, () =>
       JSON.stringify({
-        signing: generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),
-        encryption: generateKeyPairSync("x25519").privateKey.export({ format: "jwk" }),
+        signing: PrivateKey.generate("Ed25519").export({ format: "jwk" }),
+        encryption: PrivateKey.generate("X25519").export({ format: "jwk" }),
       }),
     ),
   );

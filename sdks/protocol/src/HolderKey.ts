@@ -1,10 +1,11 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import QuickLRU from "quick-lru";
 import type { Hex } from "viem";
 import { z } from "zod";
 import { type ErrorCode, ProtocolError } from "./Errors.ts";
 import { fromBase64url, toHex } from "./internal/bytes.ts";
 import { sha256 } from "./internal/sha256.ts";
+import * as PrivateKey from "./PrivateKey.ts";
 import * as Wire from "./Wire.ts";
 
 /** Public P-256 key, RFC 7517, with these four members only. */
@@ -31,7 +32,7 @@ export function thumbprint(jwk: Jwk): Hex {
 }
 
 export function generate(): { privateKey: KeyObject; jwk: Jwk } {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = PrivateKey.generate("P-256");
   return { privateKey, jwk: publicJwk(privateKey) };
 }
 

@@ -27,6 +27,7 @@ export * as Nano from "./Nano.ts";
 export * as PeerAuth from "./PeerAuth.ts";
 export * as Plan from "./Plan.ts";
 export * as Pricing from "./Pricing.ts";
+export * as PrivateKey from "./PrivateKey.ts";
 export * as Quote from "./Quote.ts";
 export * as Revocation from "./Revocation.ts";
 export * as RevocationList from "./RevocationList.ts";

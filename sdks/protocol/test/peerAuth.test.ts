@@ -1,10 +1,11 @@
-import { createPublicKey, generateKeyPairSync, verify as verifyBytes } from "node:crypto";
+import { createPublicKey, verify as verifyBytes } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { describe, expect, it } from "vitest";
-import { PeerAuth, Wire } from "../src/index.ts";
+import { PeerAuth, PrivateKey, Wire } from "../src/index.ts";
 import { codeOf } from "./fixtures.ts";
 
-const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+const privateKey = PrivateKey.generate("Ed25519");
+const publicKey = createPublicKey(privateKey);
 const enrolled = PeerAuth.enrol(publicKey.export({ format: "jwk" }).x ?? "");
 const request = { method: "POST", path: "/v1/oracle/receipt?lane=0", body: '{"a":1}' };
 const nowMs = 1_700_000_000_000;

@@ -1,5 +1,13 @@
-import { generateKeyPairSync } from "node:crypto";
-import { FeedEvent, Header, MerkleTree, PeerAuth, UsageReceipt, UsageReport, Wire } from "@tac/protocol";
+import {
+  FeedEvent,
+  Header,
+  MerkleTree,
+  PeerAuth,
+  PrivateKey,
+  UsageReceipt,
+  UsageReport,
+  Wire,
+} from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { domains, gatewayAddress, type Harness, providerKey, startHarness } from "./support/harness.ts";
@@ -208,7 +216,7 @@ describe("an aggregator", () => {
   });
 
   test("that is not enrolled reads nothing", async () => {
-    const stranger = generateKeyPairSync("ed25519").privateKey;
+    const stranger = PrivateKey.generate("Ed25519");
     const answer = await peerSend("GET", "/v1/oracle/events?after=0&limit=1", undefined, stranger);
     expect([answer.status, codeOf(answer.text)]).toEqual([401, "invalid_signature"]);
     const by = await harness.caller();

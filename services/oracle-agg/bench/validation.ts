@@ -1,10 +1,10 @@
 import { fork } from "node:child_process";
-import { generateKeyPairSync, sign, verify } from "node:crypto";
+import { createPublicKey, sign, verify } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createLogger, createPool, ensureDatabase, migrate } from "@tac/kit";
 import { startTestPostgres } from "@tac/kit/testing";
-import { Tariff, Wire } from "@tac/protocol";
+import { PrivateKey, Tariff, Wire } from "@tac/protocol";
 import { Agent } from "undici";
 import type { Served } from "./feedServer.ts";
 import { megabytes, startMeter, type ValidationResult } from "./meter.ts";
@@ -41,7 +41,7 @@ await migrate(pool, join(source, "migrations"));
 const tariffs = new Map(served.tariffs.map(([hash, json]) => [hash, Wire.parse(Tariff.schema, json)]));
 const store = new FeedStore(pool);
 const validation = createValidationPool(threads);
-const nodeKey = generateKeyPairSync("ed25519").privateKey;
+const nodeKey = PrivateKey.generate("Ed25519");
 const agent = new Agent();
 const puller = new FeedPuller({
   gateway: createGatewayPort(
@@ -95,7 +95,8 @@ server.disconnect();
 
 /** The signatures of one receipt: the caller's, the gateway's, and in `countersigned` of all cases the provider's. */
 function checkMicros(countersigned: number): number {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = PrivateKey.generate("P-256");
+  const publicKey = createPublicKey(privateKey);
   const text = Buffer.alloc(600, "a");
   const proof = sign("sha256", text, { key: privateKey, dsaEncoding: "ieee-p1363" });
   const digest = Wire.keccakHex(text);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import {
@@ -11,7 +11,17 @@ import {
   staticTls,
 } from "@tac/kit";
 import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
-import { Capability, Deployment, HolderKey, PeerAuth, Plan, Quote, Tariff, Wire } from "@tac/protocol";
+import {
+  Capability,
+  Deployment,
+  HolderKey,
+  PeerAuth,
+  Plan,
+  PrivateKey,
+  Quote,
+  Tariff,
+  Wire,
+} from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { createGateway, type Gateway, type GatewaySettings } from "../../src/createGateway.ts";
 import { auditJob } from "../../src/ledger/auditJob.ts";
@@ -156,8 +166,8 @@ export async function startHarness(
   const providerUrl = await provider.start();
   const tariffServer = await serveTariffs();
   const certificate = await makeCertificate();
-  const peer = generateKeyPairSync("ed25519");
-  const peerPublicKey = peer.publicKey.export({ format: "jwk" }).x ?? "";
+  const peerKey = PrivateKey.generate("Ed25519");
+  const peerPublicKey = createPublicKey(peerKey).export({ format: "jwk" }).x ?? "";
 
   const port = await freePortOf();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
@@ -222,7 +232,7 @@ export async function startHarness(
     place,
     providerUrl,
     certificate,
-    peerKey: peer.privateKey,
+    peerKey,
     makeGateway: make,
     databaseUrl: runtimeUrl,
     runtimePool,

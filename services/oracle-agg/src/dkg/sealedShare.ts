@@ -3,10 +3,10 @@ import {
   createDecipheriv,
   createPublicKey,
   diffieHellman,
-  generateKeyPairSync,
   hkdfSync,
   type KeyObject,
 } from "node:crypto";
+import { PrivateKey } from "@tac/protocol";
 import { publicKeyOf } from "../keys/AggregatorSet.ts";
 
 /** Who a secret is from and for; bound into the key and authenticated, so that a box cannot be moved. */
@@ -35,8 +35,8 @@ export const sealShare = (
   context: SealContext,
 ): SealedShare => {
   const recipient = publicKeyOf("X25519", recipientPublicKey);
-  const { privateKey, publicKey } = generateKeyPairSync("x25519");
-  const ephemeral = Buffer.from(String(publicKey.export({ format: "jwk" }).x), "base64url");
+  const privateKey = PrivateKey.generate("X25519");
+  const ephemeral = rawPublic(privateKey);
   const key = keyFor(
     diffieHellman({ privateKey, publicKey: recipient }),
     ephemeral,

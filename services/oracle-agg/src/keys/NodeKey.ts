@@ -1,11 +1,6 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-} from "node:crypto";
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { PrivateKey } from "@tac/protocol";
 import { z } from "zod";
 
 const okpSchema = (crv: "Ed25519" | "X25519") =>
@@ -43,8 +38,8 @@ export const loadNodeKey = (file: string): NodeKey => {
 /** A fresh pair of identities. */
 export const generateNodeKey = (): NodeKey =>
   fromJwks(
-    generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),
-    generateKeyPairSync("x25519").privateKey.export({ format: "jwk" }),
+    PrivateKey.generate("Ed25519").export({ format: "jwk" }),
+    PrivateKey.generate("X25519").export({ format: "jwk" }),
   );
 
 /** What NODE_KEY_FILE holds for this key. */
