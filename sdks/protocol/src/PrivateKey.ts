@@ -1,5 +1,10 @@
 // biome-ignore lint/style/noRestrictedImports: here, where nothing but its encoding leaves it.
-import { createPrivateKey, type ED25519KeyPairOptions, generateKeyPairSync, type KeyObject } from "node:crypto";
+import {
+  createPrivateKey,
+  type ED25519KeyPairOptions,
+  generateKeyPairSync,
+  type KeyObject,
+} from "node:crypto";
 
 /** Curves by their JWK names (RFC 7518, 8037, 8812); an RSA key has 2,048 bits. */
 export type Kind = "P-256" | "P-384" | "secp256k1" | "Ed25519" | "X25519" | "RSA";
