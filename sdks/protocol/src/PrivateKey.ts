@@ -1,7 +1,7 @@
-// biome-ignore lint/style/noRestrictedImports: here, where nothing but its encoding leaves it.
 import {
   createPrivateKey,
   type ED25519KeyPairOptions,
+  // biome-ignore lint/style/noRestrictedImports: only the encoding of what it makes leaves this file.
   generateKeyPairSync,
   type KeyObject,
 } from "node:crypto";
