@@ -68,6 +68,31 @@ describe("a provider", () => {
     expect(answer.text).toBe(chunkOf("hi") + DONE);
   });
 
+  test("that keeps the line open with comments and then fails has delivered nothing", async () => {
+    const job = await harness.openJob();
+    harness.provider.answer = (_received, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(": one moment\n\n: please\n\n");
+      setTimeout(() => response.destroy(), 50);
+    };
+    const answer = await job.by.send(job.chat({ stream: true }));
+    expect([answer.status, answer.text]).toEqual([
+      200,
+      expect.stringMatching(/^: one moment\n\n: please\n\ndata: .*"code":"provider_error"/),
+    ]);
+    expect((await harness.audit(job.jobId)).balances.get("available")).toBe(100_000n);
+  });
+
+  test("that says nothing but that it has ended has delivered nothing", async () => {
+    const job = await harness.openJob();
+    harness.provider.answer = (_received, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).end(DONE);
+    };
+    const answer = await job.by.send(job.chat({ stream: true }));
+    expect([answer.status, codeOf(answer.text)]).toEqual([502, "provider_error"]);
+    expect((await harness.audit(job.jobId)).balances.get("available")).toBe(100_000n);
+  });
+
   test("that answers with one endless event, or with too much, costs nothing", async () => {
     const job = await harness.openJob();
     harness.provider.answer = (received, response) => {

@@ -28,7 +28,7 @@ const AFTER_CLOSING_MS = 500;
  * - the caller hangs up: the upstream is aborted, and the events the caller's side took are charged;
  * - the hold is used up, the capability is revoked on chain, or the provider breaks off: the same, and the stream ends
  *   with an error event;
- * - nothing was delivered: the hold is released, and nothing is charged.
+ * - nothing was delivered, or comments alone: the hold is released, and nothing is charged.
  * A provider countersigns whole answers only, so a job that demands countersignatures pays nothing for a stream that
  * ended early: its providers bear that risk.
  * An event counts as delivered when the next one is asked for, which backpressure delays until it was taken.
@@ -43,6 +43,7 @@ export class StreamDelivery {
   readonly #hash = createHash("sha256");
   #stored: Buffer[] = [];
   #deliveredBytes = 0;
+  #hasContent = false;
   #report: UsageReport.SignedUsageReport | null = null;
   #outcome: CaptureOutcome = "disconnected";
   #closing: Buffer | null = null;
@@ -68,9 +69,11 @@ export class StreamDelivery {
     let hasEnded = false;
     try {
       try {
-        for await (const { block, text } of this.#blocks()) {
+        for await (const { block, text, isContent } of this.#blocks()) {
           yield block;
           this.#record(block);
+          if (!isContent) continue;
+          this.#hasContent = true;
           this.#meter.delivered(text);
           this.#checkpoint.note(() => ({ units: this.#metered(), responseHash: this.#responseHash() }));
         }
@@ -81,11 +84,12 @@ export class StreamDelivery {
           if (failure !== this.#terms.signal.reason) this.#outcome = "provider_broke_off";
         }
       }
-      if (this.#outcome === "complete" && this.#deliveredBytes === 0) {
+      if (this.#outcome === "complete" && !this.#hasContent) {
         failure = Errors.fromCode("provider_error", { detail: "The provider's stream was empty." });
       }
       hasEnded = true;
-      if (this.#outcome === "complete" && this.#closing !== null) this.#record(this.#closing);
+      if (this.#outcome === "complete" && failure === null && this.#closing !== null)
+        this.#record(this.#closing);
       await this.#end();
       if (failure !== null && this.#deliveredBytes === 0) throw failure;
       const last = this.#lastEvent(failure);
@@ -99,7 +103,7 @@ export class StreamDelivery {
     }
   }
 
-  async *#blocks(): AsyncGenerator<{ block: Buffer; text: bigint }> {
+  async *#blocks(): AsyncGenerator<{ block: Buffer; text: bigint; isContent: boolean }> {
     for await (const blocks of this.#chunks()) {
       for (const block of blocks) {
         const verdict = this.#meter.read(block);
@@ -111,7 +115,7 @@ export class StreamDelivery {
           this.#terms.abort();
           return;
         }
-        yield { block, text: verdict.textBytes };
+        yield { block, text: verdict.textBytes, isContent: verdict.carriesData };
       }
     }
     this.#outcome = "complete";
@@ -148,7 +152,7 @@ export class StreamDelivery {
   async #end(): Promise<void> {
     await this.#checkpoint.settle();
     const { pool } = this.#deps;
-    if (this.#deliveredBytes === 0) {
+    if (!this.#hasContent) {
       const reason = this.#outcome === "disconnected" ? "disconnected_before_delivery" : "provider_error";
       await releaseCall(pool, this.#call.callId, reason);
       return;

@@ -4,7 +4,13 @@ import { isJsonObject, type JsonObject } from "./json.ts";
 import { estimateTokens, readUsage, type TokenCounts, textBytes } from "./units.ts";
 
 /** What to do with one event of a provider's stream. */
-export type BlockVerdict = { deliver: boolean; isEnd: boolean; report: string | null };
+export type BlockVerdict = {
+  deliver: boolean;
+  isEnd: boolean;
+  report: string | null;
+  /** False for comments, which providers send to keep the line open. */
+  carriesData: boolean;
+};
 
 const REPORT_COMMENT = "x-usage-report ";
 
@@ -53,7 +59,7 @@ export class StreamMeter {
     parser.feed(block.toString("utf8"));
     const isReportOnly = report !== null && !carriesData;
     const isUnwantedUsage = isUsageOnly && !this.#wantsUsage;
-    return { deliver: !isReportOnly && !isUnwantedUsage, isEnd, report, textBytes: text };
+    return { deliver: !isReportOnly && !isUnwantedUsage, isEnd, report, carriesData, textBytes: text };
   }
 
   delivered(text: bigint): void {
