@@ -95,7 +95,7 @@ const smuggling: Attack[] = [
     wire(scene, [length(chatBody())]).replace(CHAT, "/V1/Chat/Completions"),
   ),
   {
-    name: "an encoded spelling of the path, with a proof for it, which no aggregator would settle",
+    name: "an encoded spelling of the path, with a proof for that spelling",
     expected: refused(401, "invalid_proof"),
     run: (scene) => scene.honest.send({ ...call(scene), path: "/v1/%63hat/completions" }),
   },
