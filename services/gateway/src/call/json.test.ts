@@ -13,6 +13,14 @@ describe("a body", () => {
     expect(() => parse(nested(2_000_000))).toThrow("nested deeper than 200 levels");
   });
 
+  test("may have 400,000 values, which an empty object counts as twice", () => {
+    const listOf = (item: string, count: number) => `{"a":[${Array(count).fill(item).join(",")}]}`;
+    expect(parse(listOf("1", 399_998))).toHaveProperty("a");
+    expect(() => parse(listOf("1", 399_999))).toThrow("holds more than 400000 values");
+    expect(() => parse(listOf("{}", 200_001))).toThrow("holds more than 400000 values");
+    expect(parse(JSON.stringify({ text: ",".repeat(500_000) }))).toHaveProperty("text");
+  });
+
   test("may have any number of brackets in its strings", () => {
     const text = `\\"${"[{".repeat(1_000)}`;
     expect(parse(JSON.stringify({ text }))).toEqual({ text });

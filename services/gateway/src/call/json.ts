@@ -12,17 +12,16 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+const COMMA = 0x2c;
 
 /** Deeper than anything a tool's schema needs, and far from where writing it out again would end the stack. */
 const MAX_DEPTH = 200;
+/** More than the tokens of the largest embeddings request. Millions of empty objects would take a second to parse. */
+const MAX_VALUES = 400_000;
 
-/** Parses a body as UTF-8 JSON object of at most 200 levels. Errors: `invalid_request`. */
+/** Parses a body as UTF-8 JSON object of at most 200 levels and 400,000 values. Errors: `invalid_request`. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
-  if (depthOf(bytes) > MAX_DEPTH) {
-    throw Errors.fromCode("invalid_request", {
-      detail: `The body is nested deeper than ${MAX_DEPTH} levels.`,
-    });
-  }
+  refuseExcess(bytes);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -35,10 +34,10 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
   return value;
 }
 
-/** Levels of arrays and objects, told from the bytes alone: brackets inside strings do not count. */
-function depthOf(bytes: Uint8Array): number {
+/** Counts levels and values from the bytes alone: what is inside strings does not count. */
+function refuseExcess(bytes: Uint8Array): void {
   let depth = 0;
-  let deepest = 0;
+  let values = 1;
   let isInString = false;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at];
@@ -48,10 +47,16 @@ function depthOf(bytes: Uint8Array): number {
     } else if (byte === QUOTE) isInString = true;
     else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
       depth += 1;
-      if (depth > deepest) deepest = depth;
+      values += 1;
+      if (depth > MAX_DEPTH) throw excess(`is nested deeper than ${MAX_DEPTH} levels`);
     } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth -= 1;
+    else if (byte === COMMA) values += 1;
+    if (values > MAX_VALUES) throw excess(`holds more than ${MAX_VALUES} values`);
   }
-  return deepest;
+}
+
+function excess(what: string): Errors.ProtocolError {
+  return Errors.fromCode("invalid_request", { detail: `The body ${what}.` });
 }
 
 /** A number such as 1e20 takes five times its bytes once it is written out; nothing else in JSON grows. */
