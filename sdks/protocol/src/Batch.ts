@@ -18,7 +18,12 @@ export type Batch = {
   receiptIds: Hex[];
 };
 
-export type BatchInput = {
+/** What a batch holds of a receipt; `leaf` is the `UsageReceipt.leaf` of the whole. */
+export type Entry = Pick<UsageReceipt.UsageReceipt, "receiptId" | "jobId" | "providerId" | "costNano"> & {
+  leaf: Hex;
+};
+
+type Envelope = {
   laneId: number;
   keyEpoch: number;
   batchNumber: bigint;
@@ -26,10 +31,12 @@ export type BatchInput = {
   windowEnd: bigint;
   previousBatchHash: Hex;
   sources: Sources.Sources;
-  receipts: readonly UsageReceipt.UsageReceipt[];
   /** Jobs that end with this batch, each with the provider whose line carries the end when no receipt does. */
   finalJobs: ReadonlyMap<Hex, number>;
 };
+
+export type BatchInput = Envelope & { receipts: readonly UsageReceipt.UsageReceipt[] };
+export type EntriesInput = Envelope & { entries: readonly Entry[] };
 
 export type BuiltBatch = Batch & { leaves: Hex[] };
 
@@ -38,12 +45,17 @@ export type BuiltBatch = Batch & { leaves: Hex[] };
  * order. Leaves ascend by receipt id; lines ascend by provider and job. Without receipts the root is zero.
  * Throws `invalid_request` for a repeated receipt id, RangeError when a line's amount exceeds 64 bits.
  */
-export function build(input: BatchInput): BuiltBatch {
-  const inOrder = input.receipts
-    .map((receipt) => ({ receipt, receiptId: lower(receipt.receiptId) }))
+export function build({ receipts, ...envelope }: BatchInput): BuiltBatch {
+  const entries = receipts.map((receipt) => ({ ...receipt, leaf: UsageReceipt.leaf(receipt) }));
+  return buildOf({ ...envelope, entries });
+}
+
+/** `build` for a caller that has the leaves already. */
+export function buildOf(input: EntriesInput): BuiltBatch {
+  const entries = input.entries
+    .map((entry) => ({ ...entry, receiptId: lower(entry.receiptId) }))
     .sort((left, right) => (left.receiptId < right.receiptId ? -1 : 1));
-  const receipts = inOrder.map(({ receipt }) => receipt);
-  const receiptIds = inOrder.map(({ receiptId }) => receiptId);
+  const receiptIds = entries.map(({ receiptId }) => receiptId);
   const repeated = receiptIds.find((receiptId, index) => receiptId === receiptIds[index + 1]);
   if (repeated !== undefined) {
     throw new ProtocolError("invalid_request", {
@@ -51,8 +63,8 @@ export function build(input: BatchInput): BuiltBatch {
       param: "receiptId",
     });
   }
-  const leaves = receipts.map(UsageReceipt.leaf);
-  const lines = groupLines(receipts, input.finalJobs);
+  const leaves = entries.map(({ leaf }) => leaf);
+  const lines = groupLines(entries, input.finalJobs);
   const header: BatchHeader.BatchHeader = {
     laneId: input.laneId,
     keyEpoch: input.keyEpoch,
@@ -60,7 +72,7 @@ export function build(input: BatchInput): BuiltBatch {
     windowStart: input.windowStart,
     windowEnd: input.windowEnd,
     receiptsRoot: leaves.length === 0 ? ZERO_BYTES32 : MerkleTree.root(leaves),
-    receiptCount: receipts.length,
+    receiptCount: entries.length,
     linesHash: Line.hash(lines),
     totalNano: lines.reduce((totalNano, line) => totalNano + line.amountNano, 0n),
     previousBatchHash: input.previousBatchHash,
@@ -69,16 +81,13 @@ export function build(input: BatchInput): BuiltBatch {
   return { header, lines, sources: input.sources, receiptIds, leaves };
 }
 
-function groupLines(
-  receipts: readonly UsageReceipt.UsageReceipt[],
-  finalJobs: ReadonlyMap<Hex, number>,
-): Line.Line[] {
+function groupLines(entries: readonly Entry[], finalJobs: ReadonlyMap<Hex, number>): Line.Line[] {
   const lines = new Map<string, Line.Line>();
-  for (const receipt of receipts) {
-    const jobId = lower(receipt.jobId);
-    const key = `${receipt.providerId} ${jobId}`;
-    const line = lines.get(key) ?? emptyLine(jobId, receipt.providerId);
-    line.amountNano += receipt.costNano;
+  for (const entry of entries) {
+    const jobId = lower(entry.jobId);
+    const key = `${entry.providerId} ${jobId}`;
+    const line = lines.get(key) ?? emptyLine(jobId, entry.providerId);
+    line.amountNano += entry.costNano;
     line.receiptCount += 1;
     lines.set(key, line);
   }

@@ -7,7 +7,9 @@ import { lower } from "./internal/bytes.ts";
 import { canonicalJson } from "./internal/canonicalJson.ts";
 import { recoverDigest, signDigest } from "./internal/ecdsa.ts";
 import { type Domain, defineStruct } from "./internal/eip712.ts";
+import { parseJson } from "./internal/json.ts";
 import { keccakHex } from "./internal/keccak.ts";
+import { describeEvent, readPageText, type UnreadEvent } from "./internal/readPageText.ts";
 import { readUsageText } from "./internal/readUsageText.ts";
 import * as Quote from "./Quote.ts";
 import * as UsageReceipt from "./UsageReceipt.ts";
@@ -195,34 +197,51 @@ export const pageSchema: z.ZodType<FeedPage> = z.strictObject({
   head: signedHeadSchema,
 });
 
-/** A page whose events nobody has looked at; each is given to `receive`, on whatever thread. */
-export type UnreadPage = { events: unknown[]; head: FeedPage["head"] };
+export type { UnreadEvent };
 
-export const unreadPageSchema: z.ZodType<UnreadPage> = z.strictObject({
-  events: z.array(z.unknown()).max(MAX_PAGE_EVENTS),
-  head: signedHeadSchema,
-});
+/** A page whose events nobody has looked at; the text of each is given to `receive`, on whatever thread. */
+export type UnreadPage = { events: UnreadEvent[]; head: FeedPage["head"] };
 
-/** An event that came over the wire. `isHashed`: its hash is that of its content; the texts are the JSON of its body and of its receipt. */
-export type Received = { event: FeedEvent; isHashed: boolean; bodyText: string; receiptText: string | null };
+const parsedPageSchema = z.strictObject({ events: z.array(z.unknown()), head: z.unknown() });
+
+/** Reads the head of a page and cuts out its events. Throws `invalid_request`. */
+export function readPage(text: string): UnreadPage {
+  const cut = readPageText(text);
+  const { events, head } = cut === null ? parsePage(text) : { ...cut, head: parseText(cut.headText) };
+  if (events.length > MAX_PAGE_EVENTS) throw notJson("The page has too many events.");
+  return { events, head: Wire.parse(signedHeadSchema, head) };
+}
+
+function parsePage(text: string): { events: UnreadEvent[]; head: unknown } {
+  const { events, head } = Wire.parse(parsedPageSchema, parseText(text));
+  return { events: events.map((value) => describeEvent(value)), head };
+}
+
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw notJson("The page is not JSON.", cause);
+  }
+}
+
+function notJson(detail: string, cause?: unknown): ProtocolError {
+  return new ProtocolError("invalid_request", { detail, cause });
+}
 
 /**
- * Reads one event, parsed from JSON but not trusted: `schema`, and its hash, in one pass for usage spelt as `createText`
- * spells it. Throws `invalid_request` when the form is wrong; a wrong hash is told, because it convicts the gateway.
+ * Reads the text of one event, which is not trusted, and says whether its hash is that of its content: in one pass for
+ * usage spelt as `createText` spells it. Throws `invalid_request` for what is no event in compact JSON; a wrong hash is
+ * told, because it convicts the gateway.
  */
-export function receive(value: unknown): Received {
-  const read = readUsageText(JSON.stringify(value) ?? "");
+export function receive(text: string): { event: FeedEvent; isHashed: boolean } {
+  const read = readUsageText(text);
   if (read !== null) {
-    const { event, canonical, ...texts } = read;
-    return { event, isHashed: keccakHex(Buffer.from(canonical, "latin1")) === event.hash, ...texts };
+    const { event, canonical } = read;
+    return { event, isHashed: keccakHex(Buffer.from(canonical, "latin1")) === event.hash };
   }
-  const event = Wire.parse(schema, value);
-  return {
-    event,
-    isHashed: hash(event) === event.hash,
-    bodyText: JSON.stringify(bodyToJson(event)),
-    receiptText: event.kind === "usage" ? JSON.stringify(UsageReceipt.toCanonical(event.body.receipt)) : null,
-  };
+  const event = Wire.parse(schema, parseJson(Buffer.from(text)));
+  return { event, isHashed: hash(event) === event.hash };
 }
 
 function draftToJson(draft: FeedDraft) {

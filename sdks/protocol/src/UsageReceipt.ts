@@ -108,6 +108,12 @@ export function leaf(receipt: UsageReceipt): Hex {
   return toHex(keccak(struct.structHash(receipt)));
 }
 
+/** `hash` and `leaf` from one struct hash, which is most of the work of both. */
+export function hashAndLeaf(receipt: UsageReceipt, domain: Domain): { hash: Hex; leaf: Hex } {
+  const structHash = struct.structHash(receipt);
+  return { hash: struct.digestOf(structHash, domain), leaf: toHex(keccak(structHash)) };
+}
+
 export const typedData = struct.typedData;
 
 /** `keccak256(bytes(model))`. */

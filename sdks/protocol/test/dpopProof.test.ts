@@ -2,6 +2,7 @@ import { createHmac, sign } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DpopProof, HolderKey, ProtocolError, UsageAuth, Wire } from "../src/index.ts";
+import { readClaimsText } from "../src/internal/readClaimsText.ts";
 import { claims, codeOf, gatewayKey, holder, holderJwk, holderPrivateKey, nowSeconds } from "./fixtures.ts";
 
 const usageAuth = UsageAuth.issue(claims, gatewayKey);
@@ -46,6 +47,52 @@ describe("the signature of a proof that was parsed", () => {
     expect(DpopProof.isSigned(`${headerPart}.${payloadPart}.${otherSignature}`, proof)).toBe(false);
     expect(DpopProof.isSigned(`${headerPart}.${payloadPart}`, proof)).toBe(false);
     expect(DpopProof.isSigned(jwt, { ...proof, jwk: HolderKey.generate().jwk })).toBe(false);
+  });
+});
+
+describe("the claims of a proof", () => {
+  const payload = Buffer.from(payloadPart, "base64url").toString();
+  const withPayload = (text: string): string =>
+    `${headerPart}.${Buffer.from(text).toString("base64url")}.${signaturePart}`;
+
+  it("are read in one pass only where the schema reads the same", () => {
+    // A member moved to the end is read by the schema alone.
+    const bySchema = (text: string) =>
+      DpopProof.parse(withPayload(text.replace(/^\{("jti":"[^"]*"),(.*)\}$/, "{$2,$1}")));
+    const piece = fc.constantFrom(
+      '"',
+      "0",
+      "9",
+      "-",
+      "=",
+      "A",
+      "a",
+      "1.0",
+      "1e3",
+      "\\u0041",
+      "é",
+      "18446744073709551616",
+    );
+    let read = 0;
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(3), fc.option(piece, { nil: "" }), (place, length, inserted) => {
+        const at = place % payload.length;
+        const changed = `${payload.slice(0, at)}${inserted}${payload.slice(at + length)}`;
+        const claims = readClaimsText(changed);
+        if (claims === null) return;
+        read += 1;
+        if (codeOf(() => DpopProof.parse(withPayload(changed))) === "invalid_proof") {
+          expect(codeOf(() => bySchema(changed))).toBe("invalid_proof");
+          return;
+        }
+        expect(DpopProof.parse(withPayload(changed)).claims).toEqual(claims);
+        expect(bySchema(changed).claims).toEqual(claims);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(read).toBeGreaterThan(100);
+    expect(readClaimsText(payload)).toEqual(DpopProof.parse(jwt).claims);
+    expect(bySchema(payload).claims).toEqual(DpopProof.parse(jwt).claims);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FeedEvent, Tariff, UsageReport, Wire } from "../src/index.ts";
+import { describeEvent, readPageText } from "../src/internal/readPageText.ts";
 import { readUsageText } from "../src/internal/readUsageText.ts";
 import * as arbitraries from "./arbitraries.ts";
 import { codeOf, domain, gateway, gatewayKey, provider, providerKey, repeated } from "./fixtures.ts";
@@ -65,17 +66,16 @@ describe("FeedEvent", () => {
     );
   });
 
-  it("receives what it wrote, with the hash judged and the body's text kept", () => {
+  it("receives what it wrote, with the hash judged", () => {
     fc.assert(
       fc.property(arbitraries.feedEvent, fc.boolean(), ({ hash: _, ...draft }, isForged) => {
         const { event, text } = FeedEvent.createText(draft);
         const forged = isForged ? text.replace(event.hash, repeated("01")) : text;
-        const received = FeedEvent.receive(JSON.parse(forged));
+        const received = FeedEvent.receive(forged);
         expect(received.isHashed).toBe(!isForged);
         expect(received.event).toEqual(isForged ? { ...event, hash: repeated("01") } : event);
-        expect(JSON.parse(received.bodyText)).toEqual(FeedEvent.toJson(event).body);
         // The order of members is the sender's own affair; only the canonical text is read in one pass.
-        expect(FeedEvent.receive(FeedEvent.toJson(event))).toMatchObject({ event, isHashed: true });
+        expect(FeedEvent.receive(JSON.stringify(FeedEvent.toJson(event)))).toEqual({ event, isHashed: true });
       }),
     );
   });
@@ -124,11 +124,100 @@ describe("FeedEvent", () => {
     ["a provider above 32 bits", /"providerId":\d+/, '"providerId":4294967296'],
     ["another member", /"kind"/, '"kine":1,"kind"'],
     ["hex in capitals", /"hash":"0x[0-9a-f]{64}"/, `"hash":"0x${"A".repeat(64)}"`],
+    ["a member twice", /"kind":"usage"/, '"kind":"job-closed","kind":"usage"'],
+    ["blanks", /"kind"/, ' "kind"'],
+    ["what is no JSON", /"kind"/, "kind"],
   ])("does not receive %s", (_name, what, instead) => {
     const { hash: _hash, ...draft } = usage;
     const { text } = FeedEvent.createText(draft);
     expect(text).toMatch(what);
-    expect(codeOf(() => FeedEvent.receive(JSON.parse(text.replace(what, instead))))).toBe("invalid_request");
+    expect(codeOf(() => FeedEvent.receive(text.replace(what, instead)))).toBe("invalid_request");
+  });
+
+  describe("a page", () => {
+    const head = FeedEvent.signHead({ gateway, seq: 5n, hash: repeated("02") }, domain, gatewayKey);
+    const headText = JSON.stringify({ ...head, seq: "5" });
+    const textOf = ({ hash: _, ...draft }: FeedEvent.FeedEvent): string => FeedEvent.createText(draft).text;
+    const pageOf = (texts: readonly string[]): string => `{"events":[${texts.join(",")}],"head":${headText}}`;
+
+    it("is cut into the texts of its events", () => {
+      fc.assert(
+        fc.property(fc.array(arbitraries.feedEvent, { maxLength: 5 }), (sample) => {
+          const texts = sample.map(textOf);
+          expect(readPageText(pageOf(texts))?.events.map(({ text }) => text)).toEqual(texts);
+          const { events, head: read } = FeedEvent.readPage(pageOf(texts));
+          expect(read).toEqual(head);
+          events.forEach(({ text, ...names }, index) => {
+            expect(text).toBe(texts[index]);
+            expect({ text, ...names }).toEqual(describeEvent(JSON.parse(text)));
+          });
+        }),
+      );
+    });
+
+    it("in another spelling holds the same events", () => {
+      fc.assert(
+        fc.property(fc.array(arbitraries.feedEvent, { maxLength: 3 }), (sample) => {
+          const json = sample.map(FeedEvent.toJson);
+          const spelt = JSON.stringify({ head: JSON.parse(headText), events: json }, null, 1);
+          const { events } = FeedEvent.readPage(spelt);
+          expect(events.map(({ text }) => JSON.parse(text))).toEqual(json);
+        }),
+      );
+    });
+
+    it("is never cut into other events than a parser finds", () => {
+      const piece = fc.constantFrom(
+        '"',
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        " ",
+        "0",
+        '{"body":{',
+        '},{"body":{',
+      );
+      const [opened] = fc
+        .sample(arbitraries.feedEvent, { numRuns: 50, seed: 4 })
+        .filter(({ kind }) => kind === "job-opened");
+      if (opened === undefined) throw new Error("there is no opening in the sample");
+      const page = pageOf([usage, opened, usage].map(textOf));
+      let cuts = 0;
+      fc.assert(
+        fc.property(fc.nat(), fc.nat(80), fc.option(piece, { nil: "" }), (place, length, inserted) => {
+          const at = place % page.length;
+          const changed = `${page.slice(0, at)}${inserted}${page.slice(at + length)}`;
+          const cut = readPageText(changed);
+          if (cut === null) return;
+          let parts: unknown[];
+          try {
+            parts = [...cut.events.map(({ text }) => text), cut.headText].map((text) => JSON.parse(text));
+          } catch {
+            expect(() => JSON.parse(changed)).toThrow(SyntaxError);
+            return;
+          }
+          cuts += 1;
+          expect(JSON.parse(changed)).toEqual({ events: parts.slice(0, -1), head: parts.at(-1) });
+        }),
+        { numRuns: 5_000 },
+      );
+      expect(cuts).toBeGreaterThan(100);
+    });
+
+    it.each([
+      ["no JSON", "{"],
+      ["events that are no list", `{"events":{},"head":${headText}}`],
+      ["no head", '{"events":[]}'],
+      ["a head of another form", '{"events":[],"head":{}}'],
+      ["another member", `{"events":[],"head":${headText},"more":1}`],
+      ["too many events", pageOf(Array.from({ length: 10_001 }, () => "{}"))],
+    ])("with %s is refused", (_name, text) => {
+      expect(codeOf(() => FeedEvent.readPage(text))).toBe("invalid_request");
+    });
   });
 
   it("has a head that its gateway signs", () => {

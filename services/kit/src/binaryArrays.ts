@@ -38,7 +38,7 @@ export function textArray(values: readonly (string | null)[]): Buffer {
 }
 
 /** A `bigint[]`. */
-export function bigintArray(values: readonly (bigint | number)[]): Buffer {
+export function bigintArray(values: readonly (bigint | number | null)[]): Buffer {
   return encode(
     BIGINT,
     values,

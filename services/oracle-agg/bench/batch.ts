@@ -49,16 +49,19 @@ let seq = 0n;
 let hash = FeedEvent.FIRST_PREVIOUS_HASH;
 const append = async (bodies: readonly { body: FeedEvent.FeedBody; opens?: number }[]): Promise<void> => {
   const cursor = { gateway: gateway.account.address, seq, hash };
-  const events = bodies.map(({ body, opens }): Examined => {
+  const texts: string[] = [];
+  const examined = bodies.map(({ body, opens }): Examined => {
     const at = { gateway: gateway.account.address, recordedAtMs: BigInt(Date.now()) };
-    const event = FeedEvent.create({ ...body, ...at, seq: seq + 1n, previousHash: hash });
+    const { event, text } = FeedEvent.createText({ ...body, ...at, seq: seq + 1n, previousHash: hash });
+    texts.push(text);
     seq = event.seq;
     hash = event.hash;
-    const { usage, ...texts } = textsOf(event);
+    const receipt = event.kind === "usage" ? event.body.receipt : null;
+    const leaf = receipt === null ? null : UsageReceipt.leaf(receipt);
+    const verdict = { ok: true as const, leaf, reportSigner: null };
+    const found = { ...event, isHashed: true, jobId: jobIdOf(event), receipt, verdict };
     const job = opens === undefined ? undefined : jobs[opens];
-    const verdict = { ok: true as const, reportSigner: null };
-    const examined = { ...event, ...texts, usage, isHashed: true, jobId: jobIdOf(event), verdict };
-    if (job === undefined) return examined;
+    if (job === undefined) return found;
     const { capability, capabilityHash } = job;
     const { capabilitySignature, signedQuote } = job.opened;
     const opened = {
@@ -71,17 +74,9 @@ const append = async (bodies: readonly { body: FeedEvent.FeedBody; opens?: numbe
       isEoaSigned: true,
       signedQuote,
     };
-    return { ...examined, verdict: { ...verdict, opened } };
+    return { ...found, verdict: { ...verdict, opened } };
   });
-  await feeds.append(cursor, events, seq);
-};
-
-const textsOf = (event: FeedEvent.FeedEvent) => {
-  const bodyText = JSON.stringify(FeedEvent.toJson(event).body);
-  if (event.kind !== "usage") return { bodyText, usage: null };
-  const { receipt, receiptSignature } = event.body;
-  const receiptText = JSON.stringify(UsageReceipt.toCanonical(receipt));
-  return { bodyText, usage: { receiptId: receipt.receiptId, receiptText, receiptSignature } };
+  await feeds.append(cursor, { examined, texts }, seq);
 };
 
 const record = async (receipts: number): Promise<void> => {

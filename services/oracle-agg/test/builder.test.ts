@@ -100,6 +100,22 @@ test("events that are all refused do not bury a good one behind them", async () 
   expect(found?.batch.header.receiptsRoot).toBe(UsageReceipt.leaf(good.receipt));
 });
 
+test("a batch with receipts stored before leaves were is the same batch", async () => {
+  const job = openJob(gateway.account);
+  chain.lock(job);
+  const bodies = [call(job), call(job, { receipt: { costNano: 1n } }), call(job)];
+  gateway.record(
+    { kind: "job-opened", body: job.opened },
+    ...bodies.map((body) => ({ kind: "usage" as const, body })),
+  );
+  await pullAll();
+  const before = await plan();
+  await pool.query("UPDATE events SET leaf = NULL");
+  const after = await plan();
+  expect(before?.batch.leaves).toHaveLength(2);
+  expect(after?.batch.leaves).toEqual(before?.batch.leaves);
+});
+
 test("a block pinned far back refuses nobody: what happened after it belongs to a later window", async () => {
   const stale = { block: chain.block, windowEndMs: await chain.port().timeOf(chain.block) };
   await new Promise((resolve) => setTimeout(resolve, 5));

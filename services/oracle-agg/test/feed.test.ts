@@ -114,19 +114,32 @@ test("events pulled after their batch was committed take their outcome from it",
   await batches.apply(committed, application, 0n);
   await batches.apply(committed, application, 0n);
   await pullerOf().pull();
-  const { rows } = await pool.query(
-    "SELECT seq, batch_number, code FROM events WHERE gateway = $1 ORDER BY seq",
-    [gateway.account.address],
-  );
-  expect(rows.map(({ batch_number, code }) => [batch_number, code])).toEqual([
-    [1n, null],
-    [1n, null],
-    [1n, "price_mismatch"],
-    [1n, "left_out"],
-    [null, null],
+  expect((await store.eventsOfBatch(1n)).map(({ code }) => code)).toEqual([
+    null,
+    null,
+    "price_mismatch",
+    "left_out",
+  ]);
+  expect((await candidates()).map(({ refusal }) => refusal?.code ?? null)).toEqual([
+    null,
+    null,
+    "price_mismatch",
+    "left_out",
+    null,
   ]);
   expect(await batches.batchOfReceipt(receipt.receiptId)).toBe(1n);
   expect((await batches.settledNano([receipt.jobId])).get(receipt.jobId)).toBe(receipt.costNano);
+  const pending = await store.pendingCount();
+  await batches.takeBack(1n);
+  expect((await batches.settledNano([receipt.jobId])).get(receipt.jobId)).toBe(0n);
+  expect((await candidates()).map(({ refusal }) => refusal?.code ?? null)).toEqual([
+    null,
+    null,
+    "price_mismatch",
+    null,
+    null,
+  ]);
+  expect(await store.pendingCount()).toBe(pending + 2);
 });
 
 test("two pulls at the same time store every event once", async () => {

@@ -5,7 +5,7 @@ import { keccak } from "./keccak.ts";
 import { native, noble } from "./secp256k1.ts";
 
 const curve = native ?? noble;
-const HALF_ORDER = secp256k1.Point.Fn.ORDER >> 1n;
+const HALF_ORDER = fromHex(`0x${(secp256k1.Point.Fn.ORDER >> 1n).toString(16)}`, 32);
 
 /** Signs a 32-byte digest: r || s with low s. */
 export function signCompact(digest: Uint8Array, privateKey: Uint8Array): Uint8Array {
@@ -62,5 +62,5 @@ function publicKeyToAddress(uncompressed: Uint8Array): Address {
 }
 
 function isLowS(signature: Uint8Array): boolean {
-  return BigInt(toHex(signature.subarray(32, 64))) <= HALF_ORDER;
+  return Buffer.compare(signature.subarray(32, 64), HALF_ORDER) <= 0;
 }

@@ -28,6 +28,8 @@ export type TypedStruct<Noun> = {
   structHash(value: Noun): Uint8Array;
   /** The digest that is signed. */
   digest(value: Noun, domain: Domain): Hex;
+  /** `digest` of the value that has this `hashStruct`. */
+  digestOf(structHash: Uint8Array, domain: Domain): Hex;
   /** For `signTypedData` of viem and ethers. */
   typedData(value: Noun, domain: Domain): TypedData<Noun>;
 };
@@ -56,16 +58,19 @@ export function defineStruct<Noun extends object>(
     return keccak(layout);
   }
 
+  function digestOf(hash: Uint8Array, domain: Domain): Hex {
+    const message = new Uint8Array(66);
+    message.set(PREFIX);
+    message.set(domainSeparator(domainName, domain), 2);
+    message.set(hash, 34);
+    return toHex(keccak(message));
+  }
+
   return {
     typeHash: toHex(typeHash),
     structHash,
-    digest(value, domain) {
-      const message = new Uint8Array(66);
-      message.set([0x19, 0x01]);
-      message.set(domainSeparator(domainName, domain), 2);
-      message.set(structHash(value), 34);
-      return toHex(keccak(message));
-    },
+    digest: (value, domain) => digestOf(structHash(value), domain),
+    digestOf,
     typedData: (value, domain) => ({
       domain: {
         name: domainName,
@@ -117,6 +122,7 @@ function wordWriter(layout: Buffer, offset: number, field: { name: string; type:
   };
 }
 
+const PREFIX = Uint8Array.of(0x19, 0x01);
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
 const DOMAIN_TYPE_HASH = keccak(

@@ -7,7 +7,9 @@ const BYTES32 = hex(32);
 const SIGNATURE = hex(65);
 const UINT64 = '"(0|[1-9][0-9]{0,19})"';
 const PROVIDER = "([1-9][0-9]{0,9})";
-const TOKEN = '"([A-Za-z0-9_.-]{1,4096})"';
+// Counting up to a bound is what slows such a pattern down, so the length of a token is looked at afterwards.
+const TOKEN = '"([A-Za-z0-9_.-]+)"';
+const TOKEN_MAX_CHARS = 4096;
 
 /** The members of an object as compact JSON writes them, in the order given. */
 const object = (members: Record<string, string>): string =>
@@ -50,14 +52,14 @@ const receipt = object({
 
 const body = object({
   proof: TOKEN,
-  receipt: `(${receipt})`,
+  receipt,
   receiptSignature: SIGNATURE,
   usageAuth: TOKEN,
   usageReport: `(?:null|${object({ report, signature: SIGNATURE })})`,
 });
 
 const event = object({
-  body: `(${body})`,
+  body,
   gateway: ADDRESS,
   kind: '"usage"',
   previousHash: BYTES32,
@@ -74,13 +76,8 @@ const REPORT_MEMBERS = 10;
 const UINT64_LIMIT = 1n << 64n;
 const UINT32_LIMIT = 2 ** 32;
 
-/** A usage event with the canonical JSON of what its hash is of, of its body and of its receipt. */
-export type ReadUsage = {
-  event: FeedEvent & { kind: "usage" };
-  canonical: string;
-  bodyText: string;
-  receiptText: string;
-};
+/** A usage event with the canonical JSON of what its hash is of. */
+export type ReadUsage = { event: FeedEvent & { kind: "usage" }; canonical: string };
 
 /**
  * Reads the text of a usage event as `FeedEvent.createText` writes it: one pass that checks form, spelling and order of
@@ -90,68 +87,53 @@ export type ReadUsage = {
 export function readUsageText(text: string): ReadUsage | null {
   const found = PATTERN.exec(text);
   if (found === null) return null;
-  let at = 0;
-  let fits = true;
-  const hexadecimal = (): Hex => found[++at] as Hex;
-  const uint64 = (): bigint => {
-    const value = BigInt(found[++at] ?? "");
-    fits &&= value < UINT64_LIMIT;
-    return value;
-  };
-  const provider = (): number => {
-    const value = Number(found[++at]);
-    fits &&= value < UINT32_LIMIT;
-    return value;
-  };
-  const token = (): string => found[++at] ?? "";
-  const bodyText = token();
+  const groups = new Groups(found);
   // Members are evaluated in the order in which they are written here, which is that of the pattern.
-  const proof = token();
-  const receiptText = token();
+  const proof = groups.token();
   const receipt = {
-    cachedInputTokens: uint64(),
-    capabilityHash: hexadecimal(),
-    costNano: uint64(),
-    countersigned: token() === "true",
-    durationMs: uint64(),
-    gateway: hexadecimal() as Address,
-    inputTokens: uint64(),
-    jobId: hexadecimal(),
-    modelHash: hexadecimal(),
-    occurredAtMs: uint64(),
-    outputTokens: uint64(),
-    proofHash: hexadecimal(),
-    providerId: provider(),
-    receiptId: hexadecimal(),
-    requestHash: hexadecimal(),
-    requests: uint64(),
-    responseHash: hexadecimal(),
-    tariffHash: hexadecimal(),
+    cachedInputTokens: groups.uint64(),
+    capabilityHash: groups.hex(),
+    costNano: groups.uint64(),
+    countersigned: groups.text() === "true",
+    durationMs: groups.uint64(),
+    gateway: groups.hex() as Address,
+    inputTokens: groups.uint64(),
+    jobId: groups.hex(),
+    modelHash: groups.hex(),
+    occurredAtMs: groups.uint64(),
+    outputTokens: groups.uint64(),
+    proofHash: groups.hex(),
+    providerId: groups.provider(),
+    receiptId: groups.hex(),
+    requestHash: groups.hex(),
+    requests: groups.uint64(),
+    responseHash: groups.hex(),
+    tariffHash: groups.hex(),
   };
-  const receiptSignature = hexadecimal();
-  const usageAuth = token();
-  let usageReport = null;
-  if (found[at + 1] === undefined) at += REPORT_MEMBERS;
-  else {
-    const report = {
-      cachedInputTokens: uint64(),
-      durationMs: uint64(),
-      inputTokens: uint64(),
-      jobId: hexadecimal(),
-      modelHash: hexadecimal(),
-      outputTokens: uint64(),
-      providerId: provider(),
-      receiptId: hexadecimal(),
-      requests: uint64(),
-    };
-    usageReport = { report, signature: hexadecimal() };
-  }
-  const gateway: Address = hexadecimal();
-  const previousHash = hexadecimal();
-  const recordedAtMs = uint64();
-  const seq = uint64();
-  const hash = hexadecimal();
-  if (!fits) return null;
+  const receiptSignature = groups.hex();
+  const usageAuth = groups.token();
+  const usageReport = groups.skips(REPORT_MEMBERS)
+    ? null
+    : {
+        report: {
+          cachedInputTokens: groups.uint64(),
+          durationMs: groups.uint64(),
+          inputTokens: groups.uint64(),
+          jobId: groups.hex(),
+          modelHash: groups.hex(),
+          outputTokens: groups.uint64(),
+          providerId: groups.provider(),
+          receiptId: groups.hex(),
+          requests: groups.uint64(),
+        },
+        signature: groups.hex(),
+      };
+  const gateway: Address = groups.hex();
+  const previousHash = groups.hex();
+  const recordedAtMs = groups.uint64();
+  const seq = groups.uint64();
+  const hash = groups.hex();
+  if (!groups.fit) return null;
   return {
     event: {
       kind: "usage",
@@ -163,7 +145,50 @@ export function readUsageText(text: string): ReadUsage | null {
       hash,
     },
     canonical: `${text.slice(0, -HASH_MEMBER_CHARS)}}`,
-    bodyText,
-    receiptText,
   };
+}
+
+/** The groups of a match, one after the other. `fit`: each so far is within the bounds that the pattern leaves open. */
+class Groups {
+  readonly #found: RegExpExecArray;
+  #at = 0;
+  fit = true;
+
+  constructor(found: RegExpExecArray) {
+    this.#found = found;
+  }
+
+  text(): string {
+    this.#at += 1;
+    return this.#found[this.#at] ?? "";
+  }
+
+  hex(): Hex {
+    return this.text() as Hex;
+  }
+
+  token(): string {
+    const token = this.text();
+    this.fit &&= token.length <= TOKEN_MAX_CHARS;
+    return token;
+  }
+
+  uint64(): bigint {
+    const value = BigInt(this.text());
+    this.fit &&= value < UINT64_LIMIT;
+    return value;
+  }
+
+  provider(): number {
+    const value = Number(this.text());
+    this.fit &&= value < UINT32_LIMIT;
+    return value;
+  }
+
+  /** Passes over groups of which the first had no part in the match. */
+  skips(count: number): boolean {
+    if (this.#found[this.#at + 1] !== undefined) return false;
+    this.#at += count;
+    return true;
+  }
 }

@@ -82,7 +82,8 @@ export class FeedPuller {
         return !this.#giveUp();
       }
       this.#report(examined);
-      stored = store.append(cursor, examined, page.head.seq);
+      const texts = page.events.map(({ text }) => text);
+      stored = store.append(cursor, { examined, texts }, page.head.seq);
       if (isLast) return (await stored) ? hasMore : this.#giveUp();
       const last = examined.at(-1);
       if (last !== undefined) cursor = { gateway: gateway.address, seq: last.seq, hash: last.hash };
@@ -141,10 +142,9 @@ export class FeedPuller {
   }
 
   /** Events that open a job come first, in their order; what else is in the page is validated at once. */
-  async #examine(events: readonly unknown[]): Promise<Examined[]> {
+  async #examine(events: readonly FeedEvent.UnreadEvent[]): Promise<Examined[]> {
     const { gateway, store, tariffs, domains, tariffSigners, pool } = this.#options;
-    const names = events.map(namesOf);
-    const named = [...new Set(names.flatMap(({ jobId }) => jobId ?? []))];
+    const named = [...new Set(events.flatMap(({ jobId }) => jobId ?? []))];
     const unknown = named.filter((jobId) => !this.#jobs.has(jobId));
     for (const [jobId, job] of await store.jobsOf(gateway.address, unknown)) this.#jobs.set(jobId, job);
     const jobs = new Map<Hex, Job>();
@@ -156,24 +156,25 @@ export class FeedPuller {
     const grounds = { jobs, tariffs: documents, domains, tariffSigners, origins: gateway.origins };
     const examined: Examined[] = [];
     const others: number[] = [];
-    events.forEach((value, index) => {
-      if (names[index]?.kind !== "job-opened") {
+    events.forEach(({ kind, text }, index) => {
+      if (kind !== "job-opened") {
         others.push(index);
         return;
       }
-      const found = examine(value, grounds, this.#tokens);
+      const found = examine(text, grounds, this.#tokens);
       examined[index] = found;
       const { opened } = found.verdict;
       if (opened === undefined) return;
       jobs.set(opened.jobId, opened);
       this.#jobs.set(opened.jobId, opened);
     });
-    for (const { jobId, tariffHash } of names) {
+    for (const { jobId, tariffHash } of events) {
       const job = jobId === null ? undefined : jobs.get(jobId);
       if (job === undefined || tariffHash === null || documents.has(tariffHash)) continue;
       if (quotedTariff(job, tariffHash) !== undefined) documents.set(tariffHash, await tariffs(tariffHash));
     }
-    const judged = await pool.validate({ ...grounds, events: others.map((index) => events[index]) });
+    const texts = others.map((index) => events[index]?.text ?? "");
+    const judged = await pool.validate({ ...grounds, texts });
     judged.forEach((one, place) => {
       examined[others[place] ?? -1] = one;
     });
@@ -189,21 +190,3 @@ export class FeedPuller {
       }
   }
 }
-
-type Names = { kind: unknown; jobId: Hex | null; tariffHash: Hex | null };
-
-/** What has to be looked up before an event can be judged, read off one that nobody has checked. */
-const namesOf = (value: unknown): Names => {
-  const kind = member(value, "kind");
-  const body = member(value, "body");
-  const inner =
-    kind === "usage" ? member(body, "receipt") : kind === "job-opened" ? member(body, "capability") : body;
-  return { kind, jobId: bytes32(member(inner, "jobId")), tariffHash: bytes32(member(inner, "tariffHash")) };
-};
-
-const member = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-
-const BYTES32 = /^0x[0-9a-f]{64}$/;
-const bytes32 = (value: unknown): Hex | null =>
-  typeof value === "string" && BYTES32.test(value) ? (value as Hex) : null;

@@ -3,7 +3,7 @@ import { FeedEvent } from "@tac/protocol";
 import type { Dispatcher } from "undici";
 import type { Address } from "viem";
 import { z } from "zod";
-import { type PeerIdentity, signedCall } from "../peers/signedCall.ts";
+import { type PeerIdentity, signedCall, signedText } from "../peers/signedCall.ts";
 import type { Delivery } from "../store/DeliveryStore.ts";
 
 /** One enrolled gateway: where events come from, and who is told what was settled. */
@@ -51,15 +51,16 @@ export const createGatewayPort = (
   return {
     address: entry.address,
     origins: entry.origins === undefined ? null : new Set(entry.origins.map((url) => new URL(url).origin)),
-    page: (afterSeq, limit) =>
-      signedCall(identity, {
+    page: async (afterSeq, limit) => {
+      const { text } = await signedText(identity, {
         baseUrl: entry.url,
         method: "GET",
         path: `/v1/oracle/events?after=${afterSeq}&limit=${limit}`,
-        schema: FeedEvent.unreadPageSchema,
         timeoutMs: PAGE_TIMEOUT_MS,
         dispatcher,
-      }),
+      });
+      return FeedEvent.readPage(text);
+    },
     deliver: async (laneId, { batchNumber, batchHash, transactionHash, receiptIds }) => {
       await signedCall(identity, {
         baseUrl: entry.url,

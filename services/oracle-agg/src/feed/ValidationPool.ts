@@ -6,8 +6,8 @@ import type { Job } from "../rules/Job.ts";
 import { TokenCache } from "../rules/TokenCache.ts";
 import { type Examined, examine, type Grounds } from "./examine.ts";
 
-/** Events of one gateway as they came over the wire, with all that their validation needs. */
-export type ValidationTask = Grounds & { events: readonly unknown[] };
+/** The texts of one gateway's events, with all that their validation needs. */
+export type ValidationTask = Grounds & { texts: readonly string[] };
 
 export type ValidationPool = {
   /** Each event with its verdict, in their order. Throws `invalid_request` for what is no event. */
@@ -18,7 +18,7 @@ export type ValidationPool = {
 /** What a thread is told. Jobs and tariffs are told once: a job goes by a number, a tariff by its hash. */
 export type ThreadTask = {
   id: number;
-  events: readonly unknown[];
+  texts: readonly string[];
   /** Numbers of the jobs these events are judged by; no other job that the thread has heard of counts. */
   jobs: readonly number[];
   newJobs: readonly (readonly [number, Job])[];
@@ -44,22 +44,22 @@ export const createValidationPool = (threads = availableParallelism() - 1): Vali
   const members = Array.from({ length: Math.max(0, threads) }, () => startMember());
   const here = async (task: ValidationTask): Promise<Examined[]> => {
     await otherWork();
-    return task.events.map((event) => examine(event, task, tokens));
+    return task.texts.map((text) => examine(detached(text), task, tokens));
   };
   const validate = async (task: ValidationTask): Promise<Examined[]> => {
-    const { events } = task;
+    const { texts } = task;
     const done: Examined[][] = [];
     let taken = 0;
     const work = async (judge: (share: ValidationTask) => Promise<Examined[]>): Promise<void> => {
       try {
-        while (taken * CHUNK_EVENTS < events.length) {
+        while (taken * CHUNK_EVENTS < texts.length) {
           const chunk = taken;
           taken += 1;
           const first = chunk * CHUNK_EVENTS;
-          done[chunk] = await judge({ ...task, events: events.slice(first, first + CHUNK_EVENTS) });
+          done[chunk] = await judge({ ...task, texts: texts.slice(first, first + CHUNK_EVENTS) });
         }
       } catch (error) {
-        taken = events.length;
+        taken = texts.length;
         throw error;
       }
     };
@@ -76,6 +76,9 @@ export const createValidationPool = (threads = availableParallelism() - 1): Vali
     },
   };
 };
+
+/** A copy: a part of a page, kept in some cache, would keep the whole page. */
+const detached = (text: string): string => Buffer.from(text).toString();
 
 type Waiting = { resolve: (examined: Examined[]) => void; reject: (error: Error) => void };
 

@@ -1,6 +1,7 @@
-import { type Deployment, FeedEvent, type Tariff } from "@tac/protocol";
+import { type Deployment, FeedEvent, type Tariff, type UsageReceipt } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { Job } from "../rules/Job.ts";
+import type { SettledReceipt } from "../rules/settle.ts";
 import type { TokenCache } from "../rules/TokenCache.ts";
 import { jobIdOf, tariffNeeded, type Validated, validateEvent } from "../rules/validateEvent.ts";
 
@@ -15,22 +16,22 @@ export type Grounds = {
   origins: ReadonlySet<string> | null;
 };
 
-/** One event as it is stored: its place in the chain, the texts that are kept, and the verdict. */
+/** One event as it was judged: its place in the chain, what batches are built from, and the verdict. */
 export type Examined = FeedEvent.Link & {
   recordedAtMs: bigint;
   kind: FeedEvent.FeedEvent["kind"];
   jobId: Hex;
-  bodyText: string;
-  usage: { receiptId: Hex; receiptText: string; receiptSignature: Hex } | null;
+  /** Null unless the event is of usage. */
+  receipt: SettledReceipt | null;
   verdict: Validated;
 };
 
 /**
- * Reads, hashes and judges one event as it came over the wire. Whether it follows the event before is for the caller to
- * check, with `FeedEvent.verifyLinks`. Throws `invalid_request` for what is no event.
+ * Reads, hashes and judges the text of one event. Whether it follows the event before is for the caller to check, with
+ * `FeedEvent.verifyLinks`. Throws `invalid_request` for what is no event.
  */
-export const examine = (value: unknown, grounds: Grounds, tokens: TokenCache): Examined => {
-  const { event, isHashed, bodyText, receiptText } = FeedEvent.receive(value);
+export const examine = (text: string, grounds: Grounds, tokens: TokenCache): Examined => {
+  const { event, isHashed } = FeedEvent.receive(text);
   const jobId = jobIdOf(event);
   const known = grounds.jobs.get(jobId);
   const job = known !== undefined && known.openedSeq < event.seq ? known : null;
@@ -46,18 +47,21 @@ export const examine = (value: unknown, grounds: Grounds, tokens: TokenCache): E
     recordedAtMs,
     kind,
     jobId,
-    bodyText,
-    usage:
-      event.kind !== "usage" || receiptText === null
-        ? null
-        : {
-            receiptId: event.body.receipt.receiptId,
-            receiptText,
-            receiptSignature: event.body.receiptSignature,
-          },
+    receipt: event.kind === "usage" ? settledReceipt(event.body.receipt) : null,
     // An event that is not what its hash says ends its whole page, and is not worth a signature's check.
     verdict: isHashed
       ? validateEvent(event, { domains, tariffSigners, job, tariff, origins, tokens })
-      : { ok: true, reportSigner: null },
+      : { ok: true, leaf: null, reportSigner: null },
   };
 };
+
+const settledReceipt = (receipt: UsageReceipt.UsageReceipt): SettledReceipt => ({
+  receiptId: receipt.receiptId,
+  jobId: receipt.jobId,
+  proofHash: receipt.proofHash,
+  tariffHash: receipt.tariffHash,
+  providerId: receipt.providerId,
+  costNano: receipt.costNano,
+  occurredAtMs: receipt.occurredAtMs,
+  countersigned: receipt.countersigned,
+});

@@ -17,14 +17,14 @@ const jobOf = (number: number): Job => {
 };
 
 const answer = (task: ThreadTask): ThreadAnswer => {
-  const { id, events, domains, tariffSigners, origins } = task;
+  const { id, texts, domains, tariffSigners, origins } = task;
   if (task.isFresh) for (const kept of [known, tariffs]) kept.clear();
   for (const [number, job] of task.newJobs) known.set(number, job);
   for (const [hash, tariff] of task.newTariffs) tariffs.set(hash, tariff);
   try {
     const jobs = new Map(task.jobs.map(jobOf).map((job) => [job.jobId, job]));
     const grounds = { jobs, tariffs, domains, tariffSigners, origins };
-    return { id, examined: events.map((event) => examine(event, grounds, tokens)) };
+    return { id, examined: texts.map((text) => examine(text, grounds, tokens)) };
   } catch (error) {
     return { id, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }

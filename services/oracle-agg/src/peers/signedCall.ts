@@ -7,17 +7,18 @@ import type { z } from "zod";
 /** Who speaks: the replica's id as the `x-peer` name, and the key behind it. */
 export type PeerIdentity = { peer: string; nodeKey: KeyObject };
 
-export type SignedCall<Schema extends z.ZodType> = {
+export type SignedRequest = {
   baseUrl: string;
   method: "GET" | "POST";
   /** Request target with its query. */
   path: string;
   body?: unknown;
-  schema: Schema;
   timeoutMs: number;
   maxBytes?: number;
   dispatcher?: Dispatcher;
 };
+
+export type SignedCall<Schema extends z.ZodType> = SignedRequest & { schema: Schema };
 
 /** The remote understood and said no; `reasons` are its own. */
 export class PeerRefused extends Error {
@@ -41,6 +42,17 @@ export const signedCall = async <Schema extends z.ZodType>(
   identity: PeerIdentity,
   call: SignedCall<Schema>,
 ): Promise<z.output<Schema>> => {
+  const { text, status, url } = await signedText(identity, call);
+  const parsed = call.schema.safeParse(parse(text));
+  if (parsed.success) return parsed.data;
+  throw new FetchError("unexpected_shape", url, parsed.error.message, { status, cause: parsed.error });
+};
+
+/** `signedCall` for a caller that reads the text of the answer itself. */
+export const signedText = async (
+  identity: PeerIdentity,
+  call: SignedRequest,
+): Promise<{ text: string; status: number; url: string }> => {
   const { method, path, timeoutMs, maxBytes = MAX_BYTES } = call;
   const url = new URL(path, call.baseUrl).href;
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
@@ -50,7 +62,7 @@ export const signedCall = async <Schema extends z.ZodType>(
   );
   const signal = AbortSignal.timeout(timeoutMs);
   let status: number;
-  let answer: unknown;
+  let text: string;
   try {
     const response = await request(url, {
       method,
@@ -60,16 +72,14 @@ export const signedCall = async <Schema extends z.ZodType>(
       signal,
     });
     status = response.statusCode;
-    answer = parse(await readText(response.body, maxBytes));
+    text = await readText(response.body, maxBytes);
   } catch (cause) {
     const reason = signal.aborted ? "timeout" : "network";
     throw new FetchError(reason, url, cause instanceof Error ? cause.message : "unreachable", { cause });
   }
-  if (status >= 400 && status < 500 && status !== 429) throw new PeerRefused(status, reasonsOf(answer));
+  if (status >= 400 && status < 500 && status !== 429) throw new PeerRefused(status, reasonsOf(parse(text)));
   if (status < 200 || status > 299) throw new FetchError("status", url, `answered ${status}`, { status });
-  const parsed = call.schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw new FetchError("unexpected_shape", url, parsed.error.message, { status, cause: parsed.error });
+  return { text, status, url };
 };
 
 const readText = async (body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> => {

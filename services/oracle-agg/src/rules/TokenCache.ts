@@ -11,12 +11,23 @@ const KEPT_TOKENS = 4096;
  */
 export class TokenCache {
   readonly #verified = new QuickLRU<string, UsageAuth.UsageAuth>({ maxSize: KEPT_TOKENS });
+  readonly #hashes = new QuickLRU<string, string>({ maxSize: KEPT_TOKENS });
+
+  /** `UsageAuth.hash` of a token, verified or not. */
+  hash(token: string): string {
+    const known = this.#hashes.get(token);
+    if (known !== undefined) return known;
+    const hash = UsageAuth.hash(token);
+    this.#hashes.set(token, hash);
+    return hash;
+  }
 
   /** The token as it stood at `atSeconds`; an error's message when it is not valid. */
   verify(token: string, atSeconds: number): UsageAuth.UsageAuth | string {
-    const verified = this.#verified.get(token) ?? verifyAround(token, atSeconds);
+    const known = this.#verified.get(token);
+    const verified = known ?? verifyAround(token, atSeconds);
     if (typeof verified === "string") return verified;
-    this.#verified.set(token, verified);
+    if (known === undefined) this.#verified.set(token, verified);
     if (atSeconds < verified.notBefore - TOLERANCE_SECONDS) return "The token was not valid yet.";
     if (atSeconds >= verified.expiresAt + TOLERANCE_SECONDS) return "The token had expired.";
     return verified;

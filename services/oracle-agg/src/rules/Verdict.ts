@@ -1,4 +1,4 @@
-import type { Address } from "viem";
+import type { Address, Hex } from "viem";
 
 /** Why an event is left out of every batch. Codes are stable; each replica records them under /v1/rejections. */
 export type RejectionCode =
@@ -59,10 +59,19 @@ export type RejectionCode =
 
 export type Refusal = { code: RejectionCode; reason: string };
 
-/** `reportSigner` is who signed the provider's report; whether it is the provider's key only the chain can say. */
-export type Verdict = { ok: true; reportSigner: Address | null } | ({ ok: false } & Refusal);
+/**
+ * `reportSigner` is who signed the provider's report; whether it is the provider's key only the chain can say. `leaf` is
+ * that of a usage event's receipt.
+ */
+export type Verdict =
+  | { ok: true; leaf: Hex | null; reportSigner: Address | null }
+  | ({ ok: false } & Refusal);
 
-export const ok = (reportSigner: Address | null = null): Verdict => ({ ok: true, reportSigner });
+export const ok = (leaf: Hex | null = null, reportSigner: Address | null = null): Verdict => ({
+  ok: true,
+  leaf,
+  reportSigner,
+});
 
 export const refuse = (code: RejectionCode, reason: string): { ok: false } & Refusal => ({
   ok: false,

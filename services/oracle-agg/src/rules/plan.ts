@@ -39,7 +39,7 @@ export const planBatch = (input: PlanInput): Plan | null => {
     curableAfterMs: windowEndMs - CURABLE_MS,
   });
   if (settlement.accepted.length === 0 && settlement.finalJobs.size === 0) return null;
-  const batch = Batch.build({
+  const batch = Batch.buildOf({
     laneId,
     keyEpoch: lane.keyEpoch,
     batchNumber: lane.nextBatchNumber,
@@ -47,7 +47,7 @@ export const planBatch = (input: PlanInput): Plan | null => {
     windowEnd: windowEndMs,
     previousBatchHash: lane.lastBatchHash,
     sources: { chainBlock, ranges: rangesOf(feeds, settlement) },
-    receipts: settlement.accepted.map(({ receipt }) => receipt),
+    entries: settlement.accepted.map(({ receipt }) => receipt),
     finalJobs: settlement.finalJobs,
   });
   return { batch, batchHash: BatchHeader.hash(batch.header, input.domain), settlement };

@@ -4,6 +4,19 @@ import type { GatewayTerm, LockFact } from "../chain/ChainPort.ts";
 import { type Job, jobKey, lowestProvider } from "./Job.ts";
 import { isCurable, type Refusal, refuse } from "./Verdict.ts";
 
+/** What the rules ask of a receipt, and what its batch holds of it. */
+export type SettledReceipt = Pick<
+  UsageReceipt.UsageReceipt,
+  | "receiptId"
+  | "jobId"
+  | "proofHash"
+  | "tariffHash"
+  | "providerId"
+  | "costNano"
+  | "occurredAtMs"
+  | "countersigned"
+>;
+
 /** An event as it was stored, with what its own content already decided. */
 export type Candidate = {
   gateway: Address;
@@ -15,7 +28,7 @@ export type Candidate = {
   refusal: Refusal | null;
 } & (
   | { kind: "job-opened" | "job-closed" }
-  | { kind: "usage"; receipt: UsageReceipt.UsageReceipt; receiptSignature: Hex; reportSigner: Address | null }
+  | { kind: "usage"; receipt: SettledReceipt & { leaf: Hex }; reportSigner: Address | null }
 );
 
 export type JobFacts = {

@@ -1,4 +1,5 @@
-import { Capability, DpopProof, ProtocolError, UsageAuth } from "@tac/protocol";
+import { Capability, DpopProof, ProtocolError, type UsageAuth } from "@tac/protocol";
+import QuickLRU from "quick-lru";
 import type { Job } from "./Job.ts";
 import type { TokenCache } from "./TokenCache.ts";
 import { type Refusal, refuse } from "./Verdict.ts";
@@ -35,7 +36,7 @@ export const validateCaller = (input: CallerInput): Caller | ({ ok: false } & Re
     return refuse("proof_holder", "The proof is by another key than the capability's holder.");
   const problem = requestProblem(claims, input);
   if (problem !== null) return refuse("proof_request", problem);
-  if (claims.ath !== UsageAuth.hash(usageAuth))
+  if (claims.ath !== input.tokens.hash(usageAuth))
     return refuse("proof_token", "The proof is for another Usage-Auth token.");
   if (job.capability.binding === Capability.BINDING_EXPORTER && claims.ekm === undefined)
     return refuse("proof_binding", "The capability demands proofs bound to their TLS connection.");
@@ -69,10 +70,21 @@ const requestProblem = (
   if (claims.htm !== "POST") return "The proof is for another method than POST.";
   // A caller's first attempt is answered with a nonce, not with a call; without this rule a gateway could bill both.
   if (claims.nonce === undefined) return "The proof carries no nonce of the gateway.";
-  const { origin, pathname } = new URL(claims.htu);
+  const { origin, pathname } = placeOf(claims.htu);
   if (!allowsPath(pathname)) return `The proof is for ${pathname}.`;
   if (origins !== null && !origins.has(origin)) return `The proof is for ${origin}.`;
   return null;
+};
+
+// Callers reach a gateway at a handful of URLs.
+const places = new QuickLRU<string, { origin: string; pathname: string }>({ maxSize: 256 });
+
+const placeOf = (url: string): { origin: string; pathname: string } => {
+  const known = places.get(url);
+  if (known !== undefined) return known;
+  const { origin, pathname } = new URL(url);
+  places.set(url, { origin, pathname });
+  return { origin, pathname };
 };
 
 const grants = (token: UsageAuth.UsageAuth, { capability, capabilityHash, jobId }: Job): boolean =>

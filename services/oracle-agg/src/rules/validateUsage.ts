@@ -37,9 +37,10 @@ export const validateUsage = (event: UsageEvent, context: UsageContext): Verdict
   const early =
     capabilityRefusal(receipt, job) ?? timeRefusal(event) ?? pricingRefusal(receipt, job, context.tariff);
   if (early !== null) return early;
-  if (UsageReceipt.recover(receipt, receiptSignature, domains.usageReceipts) !== event.gateway)
+  const { hash, leaf } = UsageReceipt.hashAndLeaf(receipt, domains.usageReceipts);
+  if (Wire.recoverDigest(hash, receiptSignature) !== event.gateway)
     return refuse("receipt_signature", "The receipt is not signed by its gateway.");
-  return callerRefusal(event, job, context) ?? countersignature(event.body, job, domains);
+  return callerRefusal(event, job, context) ?? countersignature(event.body, leaf, job, domains);
 };
 
 const capabilityRefusal = (receipt: UsageReceipt.UsageReceipt, job: Job) => {
@@ -109,13 +110,14 @@ const callerRefusal = (
 
 const countersignature = (
   { receipt, usageReport }: FeedEvent.Usage,
+  leaf: Hex,
   job: Job,
   domains: Deployment.Domains,
 ): Verdict => {
   if (!receipt.countersigned) {
     return job.capability.countersigned
       ? refuse("countersignature_required", "The capability demands calls the provider countersigned.")
-      : ok();
+      : ok(leaf);
   }
   if (usageReport === null) return refuse("countersignature_missing", "The provider's report is not there.");
   const { report } = usageReport;
@@ -135,7 +137,7 @@ const countersignature = (
     return refuse("countersignature_mismatch", "The provider reported another call or other units.");
   const signer: Address | null = UsageReport.recover(usageReport, domains.usageReceipts);
   if (signer === null) return refuse("countersignature_mismatch", "The report's signature is malformed.");
-  return ok(signer);
+  return ok(leaf, signer);
 };
 
 const modelHashes = new Map<string, Hex>();

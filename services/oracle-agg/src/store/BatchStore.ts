@@ -14,6 +14,7 @@ import {
   toCommitted,
 } from "./batchRows.ts";
 import {
+  ADD_TO_TOTALS,
   INSERT_OWN_RECEIPTS,
   INSERT_RECEIPTS,
   LEAVE_OUT,
@@ -42,6 +43,15 @@ export type Application = {
   content: BatchContent;
   signature: Hex | null;
   partials: Partial[];
+};
+
+/** `text` is that of the event of this replica's own feed; without one there was none when the batch was applied. */
+type ReceiptRow = { receipt: unknown; receiptSignature: Hex | null; text: string | null };
+
+const signedReceiptOf = ({ text, ...copy }: ReceiptRow): unknown => {
+  if (text === null) return copy;
+  const { receipt, receiptSignature } = JSON.parse(text).body;
+  return { receipt, receiptSignature };
 };
 
 /** The chain as this replica followed it, and the batches it applied. */
@@ -188,10 +198,6 @@ export class BatchStore {
           range.fromSeq,
           number,
         ]);
-        await transaction.query(
-          "UPDATE events SET batch_number = $4 WHERE gateway = $1 AND seq > $2 AND seq <= $3",
-          [range.gateway, range.fromSeq, range.toSeq, number],
-        );
       }
       await transaction.query(REFUSE_EVENTS, [
         content.refused.map(({ gateway }) => gateway),
@@ -206,6 +212,7 @@ export class BatchStore {
             `The store holds ${rowCount} receipts of batch ${number}, its header says ${header.receiptCount}.`,
           );
       } else await transaction.query(LEAVE_OUT, [number]);
+      await transaction.query(ADD_TO_TOTALS, [number]);
       // A batch without receipts of a gateway can still hold the last line of one of its jobs.
       await transaction.query(
         `INSERT INTO deliveries (batch_number, gateway, next_attempt_at_ms)
@@ -228,11 +235,11 @@ export class BatchStore {
 
   /** Sum of each job's receipts in applied batches. */
   async settledNano(jobIds: readonly Hex[]): Promise<Map<Hex, bigint>> {
-    const { rows } = await this.#pool.query<{ job_id: Hex; sum: string }>(
-      "SELECT job_id, sum(cost_nano)::text AS sum FROM receipts WHERE job_id = ANY($1) GROUP BY job_id",
+    const { rows } = await this.#pool.query<{ job_id: Hex; settled_nano: string }>(
+      "SELECT job_id, settled_nano FROM job_totals WHERE job_id = ANY($1)",
       [jobIds],
     );
-    return new Map(rows.map((row) => [row.job_id, BigInt(row.sum)]));
+    return new Map(rows.map((row) => [row.job_id, BigInt(row.settled_nano)]));
   }
 
   /** The header of an applied batch. */
@@ -251,16 +258,17 @@ export class BatchStore {
     );
     const [row] = rows;
     if (row === undefined) return null;
-    const receipts = await this.#pool.query(
-      `SELECT receipt, receipt_signature AS "receiptSignature" FROM receipts
-        WHERE batch_number = $1 ORDER BY leaf_index`,
+    const receipts = await this.#pool.query<ReceiptRow>(
+      `SELECT r.receipt, r.receipt_signature AS "receiptSignature", t.text
+         FROM receipts r LEFT JOIN event_texts t ON t.gateway = r.gateway AND t.seq = r.seq
+        WHERE r.batch_number = $1 ORDER BY r.leaf_index`,
       [batchNumber],
     );
     return {
       ...toCommitted(row),
       lines: Wire.parse(z.array(Line.schema), row.lines),
       sources: Wire.parse(Sources.schema, row.sources),
-      receipts: Wire.parse(z.array(signedReceiptSchema), receipts.rows),
+      receipts: Wire.parse(z.array(signedReceiptSchema), receipts.rows.map(signedReceiptOf)),
       partials: Wire.parse(z.array(partialSchema), row.partials),
       signature: row.signature,
     };

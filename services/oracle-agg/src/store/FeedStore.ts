@@ -1,6 +1,7 @@
 import { bigintArray, type Pool, textArray, withTransaction } from "@tac/kit";
-import { Capability, FeedEvent, Quote, Tariff, type UsageReceipt, Wire } from "@tac/protocol";
+import { Capability, FeedEvent, Quote, Tariff, UsageReceipt, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
+import { z } from "zod";
 import type { Examined } from "../feed/examine.ts";
 import type { Job } from "../rules/Job.ts";
 import type { Candidate } from "../rules/settle.ts";
@@ -29,21 +30,32 @@ type FeedRow = {
 };
 
 type EventRow = {
-  gateway: Address;
   seq: bigint;
   hash: Hex;
   recorded_at_ms: bigint;
-  kind: Candidate["kind"];
   job_id: Hex;
-  receipt: StoredReceipt;
-  receipt_signature: Hex | null;
-  report_signer: Address | null;
   code: RejectionCode | null;
   reason: string | null;
-};
+} & (
+  | { kind: "job-opened" | "job-closed" }
+  | {
+      kind: "usage";
+      receipt_id: Hex;
+      proof_hash: Hex;
+      tariff_hash: Hex;
+      provider_id: bigint;
+      cost_nano: string;
+      occurred_at_ms: string;
+      countersigned: boolean;
+      leaf: Hex | null;
+      /** Only where an accepted receipt has no leaf. */
+      text: string | null;
+      report_signer: Address | null;
+    }
+);
 
-/** As `UsageReceipt.toJson` wrote it, after it had passed the strict parser; a second parse would cost more than a hash. */
-type StoredReceipt = ReturnType<typeof UsageReceipt.toJson>;
+/** A page as it was judged, with the text of each event. */
+export type JudgedPage = { examined: readonly Examined[]; texts: readonly string[] };
 
 /** What this replica pulled and validated. Events are written once and never altered but for their outcome. */
 export class FeedStore {
@@ -86,8 +98,8 @@ export class FeedStore {
   }
 
   /** Appends validated events and moves the cursor, in one transaction; nothing when another writer was faster. */
-  async append(cursor: FeedCursor, events: readonly Examined[], headSeq: bigint): Promise<boolean> {
-    const last = events.at(-1);
+  async append(cursor: FeedCursor, { examined, texts }: JudgedPage, headSeq: bigint): Promise<boolean> {
+    const last = examined.at(-1);
     return withTransaction(this.#pool, async (transaction) => {
       const moved = await transaction.query(
         `UPDATE feeds SET pulled_seq = $3, pulled_hash = $4, head_seq = greatest(head_seq, $5)
@@ -95,18 +107,17 @@ export class FeedStore {
         [cursor.gateway, cursor.seq, last?.seq ?? cursor.seq, last?.hash ?? cursor.hash, headSeq],
       );
       if (moved.rowCount === 0) return false;
-      const opened = events.flatMap(({ verdict }) => verdict.opened ?? []);
+      const opened = examined.flatMap(({ verdict }) => verdict.opened ?? []);
       for (const job of opened)
         await transaction.query(
           `INSERT INTO jobs (gateway, job_id, opened_seq, capability_hash, is_eoa_signed, opening)
            VALUES ($1, $2, $3, $4, $5, $6)`,
           [job.gateway, job.jobId, job.openedSeq, job.capabilityHash, job.isEoaSigned, openingToJson(job)],
         );
-      if (events.length === 0) return true;
-      const seqs = bigintArray(events.map(({ seq }) => seq));
-      await transaction.query(INSERT_EVENTS, [cursor.gateway, seqs, ...eventColumns(events)]);
-      const bodies = textArray(events.map(({ bodyText }) => bodyText));
-      await transaction.query(INSERT_BODIES, [cursor.gateway, seqs, bodies]);
+      if (examined.length === 0) return true;
+      const seqs = bigintArray(examined.map(({ seq }) => seq));
+      await transaction.query(INSERT_EVENTS, [cursor.gateway, seqs, ...eventColumns(examined)]);
+      await transaction.query(INSERT_TEXTS, [cursor.gateway, seqs, textArray(texts)]);
       await transaction.query(COVER_LATE_EVENTS, [cursor.gateway, cursor.seq]);
       return true;
     });
@@ -142,27 +153,30 @@ export class FeedStore {
   /** Events after `fromSeq` up to `toSeq`, ascending, at most `limit`. */
   async candidates(gateway: Address, fromSeq: bigint, toSeq: bigint, limit: number): Promise<Candidate[]> {
     const { rows } = await this.#pool.query<EventRow>(
-      `SELECT gateway, seq, hash, recorded_at_ms, kind, job_id, report_signer, code, reason,
-              receipt, receipt_signature
-         FROM events WHERE gateway = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`,
+      `SELECT seq, hash, recorded_at_ms, kind, job_id, code, reason, receipt_id, proof_hash, tariff_hash, provider_id,
+              cost_nano, occurred_at_ms, countersigned, report_signer, leaf,
+              CASE WHEN leaf IS NULL AND code IS NULL AND kind = 'usage' THEN
+                (SELECT t.text FROM event_texts t WHERE t.gateway = e.gateway AND t.seq = e.seq) END AS text
+         FROM events e WHERE gateway = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`,
       [gateway, fromSeq, toSeq, limit],
     );
-    return rows.map(toCandidate);
+    return rows.map((row) => toCandidate(gateway, row));
   }
 
-  /** When the oldest event was recorded that may be settled and that no batch covers; null when there is none. */
+  /** When the first event of a feed was recorded that may be settled and that no batch covers; null when there is none. */
   async oldestPendingMs(): Promise<bigint | null> {
     const { rows } = await this.#pool.query<{ oldest: bigint | null }>(
-      `SELECT min(e.recorded_at_ms) AS oldest FROM events e
-        WHERE e.batch_number IS NULL AND e.code IS NULL AND e.kind <> 'job-opened'`,
+      `SELECT min(first.recorded_at_ms) AS oldest FROM feeds f, LATERAL (
+         SELECT e.recorded_at_ms FROM events e WHERE e.gateway = f.gateway AND e.seq > f.committed_seq AND ${IS_PENDING}
+          ORDER BY e.seq LIMIT 1) AS first`,
     );
     return rows[0]?.oldest ?? null;
   }
 
   async pendingCount(): Promise<number> {
     const { rows } = await this.#pool.query<{ pending: bigint }>(
-      `SELECT count(*) AS pending FROM events
-        WHERE batch_number IS NULL AND code IS NULL AND kind <> 'job-opened'`,
+      `SELECT count(*) AS pending FROM feeds f
+         JOIN events e ON e.gateway = f.gateway AND e.seq > f.committed_seq AND ${IS_PENDING}`,
     );
     return Number(rows[0]?.pending ?? 0n);
   }
@@ -187,8 +201,9 @@ export class FeedStore {
       code: RejectionCode | null;
       reason: string | null;
     }>(
-      `SELECT gateway, seq::text, kind, receipt_id AS "receiptId", code IS NULL AS accepted, code, reason
-         FROM events WHERE batch_number = $1 ORDER BY gateway, events.seq`,
+      `SELECT e.gateway, e.seq::text, kind, receipt_id AS "receiptId", code IS NULL AS accepted, code, reason
+         FROM batch_ranges r JOIN events e ON e.gateway = r.gateway AND e.seq > r.from_seq AND e.seq <= r.to_seq
+        WHERE r.batch_number = $1 ORDER BY e.gateway, e.seq`,
       [batchNumber],
     );
     return rows;
@@ -210,39 +225,28 @@ export class FeedStore {
   }
 }
 
+const IS_PENDING = "e.code IS NULL AND e.kind <> 'job-opened'";
+
 const INSERT_EVENTS = `
-  INSERT INTO events (gateway, seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt, receipt_signature,
-                      report_signer, code, reason)
-  SELECT $1, seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt::json, receipt_signature, report_signer, code, reason
+  INSERT INTO events (gateway, seq, hash, recorded_at_ms, kind, job_id, receipt_id, proof_hash, tariff_hash, provider_id,
+                      cost_nano, occurred_at_ms, countersigned, leaf, report_signer, code, reason)
+  SELECT $1, seq, hash, recorded_at_ms, kind, job_id, receipt_id, proof_hash, tariff_hash, provider_id,
+         cost_nano::numeric, occurred_at_ms::numeric, countersigned::boolean, leaf, report_signer, code, reason
     FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::text[], $12::text[])
-      AS e(seq, hash, recorded_at_ms, kind, job_id, receipt_id, receipt, receipt_signature, report_signer, code, reason)`;
+                $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+      AS e(seq, hash, recorded_at_ms, kind, job_id, receipt_id, proof_hash, tariff_hash, provider_id, cost_nano,
+           occurred_at_ms, countersigned, leaf, report_signer, code, reason)`;
 
-const INSERT_BODIES = `
-  INSERT INTO event_bodies (gateway, seq, body)
-  SELECT $1, seq, body::json FROM unnest($2::bigint[], $3::text[]) AS e(seq, body)`;
+const INSERT_TEXTS = `
+  INSERT INTO event_texts (gateway, seq, text) SELECT $1, seq, text FROM unnest($2::bigint[], $3::text[]) AS e(seq, text)`;
 
-// A batch may be committed before this replica pulled its events; they take their outcome from the batch.
+// A batch may be committed before this replica pulled its events; what it does not hold it left out.
 const COVER_LATE_EVENTS = `
-  UPDATE events e SET
-    batch_number = covering.batch_number,
-    refused_by_batch = covering.left_out,
-    code = CASE WHEN covering.left_out THEN 'left_out' ELSE e.code END,
-    reason = CASE WHEN covering.left_out THEN 'The batch that covers the event left it out.' ELSE e.reason END
-  FROM (
-    SELECT own.gateway, own.seq, range.batch_number,
-           own.code IS NULL AND own.kind = 'usage' AND r.receipt_id IS NULL AS left_out
-      FROM events own
-      JOIN LATERAL (
-        SELECT batch_number FROM batch_ranges
-         WHERE gateway = own.gateway AND to_seq >= own.seq ORDER BY to_seq LIMIT 1
-      ) AS range ON true
-      LEFT JOIN receipts r
-        ON r.receipt_id = own.receipt_id AND r.batch_number = range.batch_number
-     WHERE own.gateway = $1 AND own.seq > $2
-       AND own.seq <= (SELECT max(to_seq) FROM batch_ranges WHERE gateway = $1)
-  ) AS covering
-  WHERE e.gateway = covering.gateway AND e.seq = covering.seq`;
+  UPDATE events e SET refused_by_batch = true, code = 'left_out', reason = 'The batch that covers the event left it out.'
+    FROM batch_ranges b
+   WHERE e.gateway = $1 AND e.seq > $2 AND e.kind = 'usage' AND e.code IS NULL
+     AND b.gateway = $1 AND b.to_seq > $2 AND e.seq > b.from_seq AND e.seq <= b.to_seq
+     AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.receipt_id AND r.batch_number = b.batch_number)`;
 
 const openingToJson = (job: Job): string =>
   JSON.stringify({
@@ -256,28 +260,22 @@ const eventColumns = (events: readonly Examined[]): Buffer[] => [
   bigintArray(events.map(({ recordedAtMs }) => recordedAtMs)),
   textArray(events.map(({ kind }) => kind)),
   textArray(events.map(({ jobId }) => jobId)),
-  textArray(events.map(({ usage }) => usage?.receiptId ?? null)),
-  textArray(events.map(({ usage }) => usage?.receiptText ?? null)),
-  textArray(events.map(({ usage }) => usage?.receiptSignature ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.receiptId ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.proofHash ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.tariffHash ?? null)),
+  bigintArray(events.map(({ receipt }) => receipt?.providerId ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.costNano.toString() ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.occurredAtMs.toString() ?? null)),
+  textArray(events.map(({ receipt }) => receipt?.countersigned.toString() ?? null)),
+  textArray(events.map(({ verdict }) => (verdict.ok ? verdict.leaf : null))),
   textArray(events.map(({ verdict }) => (verdict.ok ? verdict.reportSigner : null))),
   textArray(events.map(({ verdict }) => (verdict.ok ? null : verdict.code))),
   textArray(events.map(({ verdict }) => (verdict.ok ? null : verdict.reason))),
 ];
 
-const toReceipt = (stored: StoredReceipt): UsageReceipt.UsageReceipt => ({
-  ...stored,
-  inputTokens: BigInt(stored.inputTokens),
-  cachedInputTokens: BigInt(stored.cachedInputTokens),
-  outputTokens: BigInt(stored.outputTokens),
-  requests: BigInt(stored.requests),
-  durationMs: BigInt(stored.durationMs),
-  costNano: BigInt(stored.costNano),
-  occurredAtMs: BigInt(stored.occurredAtMs),
-});
-
-const toCandidate = (row: EventRow): Candidate => {
+const toCandidate = (gateway: Address, row: EventRow): Candidate => {
   const shared = {
-    gateway: row.gateway,
+    gateway,
     seq: row.seq,
     hash: row.hash,
     recordedAtMs: row.recorded_at_ms,
@@ -288,8 +286,23 @@ const toCandidate = (row: EventRow): Candidate => {
   return {
     ...shared,
     kind: "usage",
-    receipt: toReceipt(row.receipt),
-    receiptSignature: row.receipt_signature ?? "0x",
+    receipt: {
+      receiptId: row.receipt_id,
+      jobId: row.job_id,
+      proofHash: row.proof_hash,
+      tariffHash: row.tariff_hash,
+      providerId: Number(row.provider_id),
+      costNano: BigInt(row.cost_nano),
+      occurredAtMs: BigInt(row.occurred_at_ms),
+      countersigned: row.countersigned,
+      // A refused receipt is in no batch and has no leaf.
+      leaf: row.leaf ?? (row.text === null ? "0x" : leafOf(row.text)),
+    },
     reportSigner: row.report_signer,
   };
 };
+
+const textSchema = z.object({ body: z.object({ receipt: UsageReceipt.schema }) });
+
+const leafOf = (text: string): Hex =>
+  UsageReceipt.leaf(Wire.parse(textSchema, JSON.parse(text)).body.receipt);

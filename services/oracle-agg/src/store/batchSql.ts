@@ -14,15 +14,22 @@ export const REFUSE_EVENTS = `
 // Content fetched from a peer brings no refusals, so what the batch does not hold is marked as left out.
 export const LEAVE_OUT = `
   UPDATE events e SET refused_by_batch = true, code = 'left_out', reason = 'The batch that covers the event left it out.'
-  WHERE e.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL
+  FROM batch_ranges b
+  WHERE b.batch_number = $1 AND e.gateway = b.gateway AND e.seq > b.from_seq AND e.seq <= b.to_seq
+    AND e.kind = 'usage' AND e.code IS NULL
     AND NOT EXISTS (SELECT FROM receipts r WHERE r.receipt_id = e.receipt_id AND r.batch_number = $1)`;
 
 // Leaves ascend by receipt id. Counted by the caller against the header, for the store must hold exactly the batch.
 export const INSERT_OWN_RECEIPTS = `
-  INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, job_id, proof_hash, cost_nano, receipt, receipt_signature)
-  SELECT $1, row_number() OVER (ORDER BY receipt_id COLLATE "C") - 1, receipt_id, gateway, job_id,
-         receipt->>'proofHash', (receipt->>'costNano')::numeric, receipt, receipt_signature
-    FROM events WHERE batch_number = $1 AND kind = 'usage' AND code IS NULL`;
+  INSERT INTO receipts (batch_number, leaf_index, receipt_id, gateway, seq, job_id, proof_hash, cost_nano)
+  SELECT $1, row_number() OVER (ORDER BY receipt_id COLLATE "C") - 1, receipt_id, e.gateway, e.seq, job_id, proof_hash,
+         cost_nano
+    FROM batch_ranges b JOIN events e ON e.gateway = b.gateway AND e.seq > b.from_seq AND e.seq <= b.to_seq
+   WHERE b.batch_number = $1 AND e.kind = 'usage' AND e.code IS NULL`;
+
+export const ADD_TO_TOTALS = `
+  INSERT INTO job_totals SELECT job_id, sum(cost_nano) FROM receipts WHERE batch_number = $1 GROUP BY job_id
+  ON CONFLICT (job_id) DO UPDATE SET settled_nano = job_totals.settled_nano + excluded.settled_nano`;
 
 export const receiptColumns = (batchNumber: bigint, receipts: readonly SignedReceipt[]): unknown[] => [
   batchNumber,
@@ -45,11 +52,11 @@ export const TAKE_BACK = [
       '0x' || repeat('0', 64))
      FROM (SELECT gateway, min(from_seq) AS from_seq FROM batch_ranges WHERE batch_number >= $1 GROUP BY gateway) AS first
     WHERE f.gateway = first.gateway`,
-  `UPDATE events SET batch_number = NULL,
-      code = CASE WHEN refused_by_batch THEN NULL ELSE code END,
-      reason = CASE WHEN refused_by_batch THEN NULL ELSE reason END,
-      refused_by_batch = false
-    WHERE batch_number >= $1`,
+  `UPDATE events e SET code = NULL, reason = NULL, refused_by_batch = false FROM batch_ranges b
+    WHERE b.batch_number >= $1 AND e.gateway = b.gateway AND e.seq > b.from_seq AND e.seq <= b.to_seq AND e.refused_by_batch`,
+  `UPDATE job_totals t SET settled_nano = t.settled_nano - gone.sum
+     FROM (SELECT job_id, sum(cost_nano) FROM receipts WHERE batch_number >= $1 GROUP BY job_id) AS gone
+    WHERE t.job_id = gone.job_id`,
   "DELETE FROM deliveries WHERE batch_number >= $1",
   "DELETE FROM receipts WHERE batch_number >= $1",
   "DELETE FROM batch_ranges WHERE batch_number >= $1",

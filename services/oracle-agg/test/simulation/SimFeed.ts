@@ -1,4 +1,4 @@
-import { Capability, Tariff } from "@tac/protocol";
+import { Capability, Tariff, UsageReceipt } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { Job } from "../../src/rules/Job.ts";
 import type { Candidate } from "../../src/rules/settle.ts";
@@ -109,7 +109,7 @@ export class SimFeed {
     this.#push(
       nowMs,
       jobId,
-      { kind: "usage", receipt, receiptSignature: "0x", reportSigner: null },
+      { kind: "usage", receipt: { ...receipt, leaf: UsageReceipt.leaf(receipt) }, reportSigner: null },
       isMispriced ? { code: "price_mismatch", reason: "another price" } : null,
     );
   }
@@ -119,7 +119,7 @@ export class SimFeed {
     jobId: Hex,
     content:
       | { kind: "job-opened" | "job-closed" }
-      | Pick<Candidate & { kind: "usage" }, "kind" | "receipt" | "receiptSignature" | "reportSigner">,
+      | Pick<Candidate & { kind: "usage" }, "kind" | "receipt" | "reportSigner">,
     refusal: Candidate["refusal"],
   ): void {
     const seq = this.events.length + 1;

@@ -48,7 +48,9 @@ export class TestGateway {
       origins: null,
       page: async (afterSeq, limit) => {
         const { events, head } = this.page(afterSeq, limit);
-        return { events: events.map(asServed), head };
+        return FeedEvent.readPage(
+          `{"events":[${events.map(asServed).join(",")}],"head":${JSON.stringify({ ...head, seq: head.seq.toString() })}}`,
+        );
       },
       deliver: async (_laneId, delivery) => {
         if (this.isDown) throw new Error("connect ECONNREFUSED");
@@ -59,9 +61,9 @@ export class TestGateway {
   }
 }
 
-/** The event as JSON brings it: in the spelling of its writer when it is whole, as it is when a test altered it. */
-const asServed = (event: FeedEvent.FeedEvent): unknown => {
+/** The event's text: in the spelling of its writer when it is whole, in another order when a test altered it. */
+export const asServed = (event: FeedEvent.FeedEvent): string => {
   const { hash: _, ...draft } = event;
   const written = FeedEvent.createText(draft);
-  return written.event.hash === event.hash ? JSON.parse(written.text) : FeedEvent.toJson(event);
+  return written.event.hash === event.hash ? written.text : JSON.stringify(FeedEvent.toJson(event));
 };

@@ -1,4 +1,4 @@
-import { Capability, type FeedEvent, Tariff } from "@tac/protocol";
+import { Capability, type FeedEvent, Tariff, UsageReceipt } from "@tac/protocol";
 import type { Hex } from "viem";
 import { type Job, jobKey } from "../../src/rules/Job.ts";
 import type { Candidate, JobFacts, SettleFacts } from "../../src/rules/settle.ts";
@@ -53,12 +53,11 @@ export const toCandidates = (
       refusal: verdict.ok ? null : { code: verdict.code, reason: verdict.reason },
     };
     if (event.kind !== "usage") return { ...shared, kind: event.kind };
-    const { receipt, receiptSignature } = event.body;
+    const { receipt } = event.body;
     return {
       ...shared,
       kind: "usage" as const,
-      receipt,
-      receiptSignature,
+      receipt: { ...receipt, leaf: UsageReceipt.leaf(receipt) },
       reportSigner: verdict.ok ? verdict.reportSigner : null,
     };
   });
