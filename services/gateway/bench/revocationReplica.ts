@@ -48,6 +48,7 @@ process.once("message", async (message) => {
       answerTtlMs: 3_600_000,
       rateLimits: { perIpPerMinute: 1_000_000, perJobPerMinute: 1_000_000 },
       tls: staticTls(start.certificate),
+      release: { perMinute: 0, marginSeconds: 60 },
       call: {
         deadlineMs: 10_000,
         reportWaitMs: 1_000,

@@ -78,6 +78,15 @@ const shape = {
   REVOCATION_POLL_MS: positive(1_000, "milliseconds between two looks at the chain"),
   /** Calls are refused when the chain, or the channel of revocations, could not be read for longer. */
   CHAIN_MAX_AGE_MS: positive(5_000, "milliseconds"),
+  /** Expired locks that nobody closed are given back to their tenants; the gas is LOCK_SENDER_PRIVATE_KEY's. */
+  LOCK_RELEASES_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(20)
+    .describe("the most locks of ended jobs looked at in a minute, 0 for none"),
+  LOCK_RELEASE_MARGIN_SECONDS: positive(3_600, "seconds that a lock waits beyond its expiry and grace"),
   CALL_DEADLINE_MS: positive(600_000, "the longest a call may take, in milliseconds"),
   UPSTREAM_TIMEOUT_MS: positive(120_000, "the longest a provider may be silent, in milliseconds"),
   /** One call or stream each; the calls beyond wait for one to end, their holds taken. */

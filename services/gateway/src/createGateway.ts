@@ -18,6 +18,8 @@ import { ensureHead } from "./feed/feedStore.ts";
 import { JobStore } from "./jobs/JobStore.ts";
 import { TariffStore } from "./jobs/TariffStore.ts";
 import { HoldBatcher } from "./ledger/HoldBatcher.ts";
+import { LockKeeper, type ReleaseSettings } from "./release/LockKeeper.ts";
+import { ReleaseStore } from "./release/ReleaseStore.ts";
 import { RevocationFeed } from "./revocation/RevocationFeed.ts";
 import { RevocationKeeper } from "./revocation/RevocationKeeper.ts";
 import { RevocationStore } from "./revocation/RevocationStore.ts";
@@ -51,6 +53,7 @@ export type GatewaySettings = {
   isTlsTerminatedUpstream?: boolean;
   /** Addresses and CIDR ranges of the proxies whose `x-forwarded-for` is believed. */
   trustedProxies?: readonly string[] | undefined;
+  release: ReleaseSettings;
   call: CallSettings;
 };
 
@@ -131,6 +134,17 @@ export async function createGateway(
     },
   });
   const keeper = new RevocationKeeper({ store: revocations, chain, feed, pool, nowMs, logger });
+  const releasedCount = metrics.counter(
+    "gateway_locks_released_total",
+    "Expired locks whose rest this process gave back to its tenant",
+  );
+  const lockKeeper = new LockKeeper({
+    store: new ReleaseStore(pool),
+    chain,
+    logger,
+    onReleased: () => releasedCount.inc(),
+    settings: settings.release,
+  });
   const authMs = metrics.histogram("auth_verify_ms", "Time to verify token and proof, in milliseconds", [
     "outcome",
   ]);
@@ -237,12 +251,13 @@ export async function createGateway(
       await revocationFeed.start();
       watcher.start();
       keeper.start();
+      lockKeeper.start();
       ended = keepHouse();
       return recovered;
     },
     stop: async () => {
       stopping.abort();
-      await Promise.all([ended, watcher.stop(), keeper.stop()]);
+      await Promise.all([ended, watcher.stop(), keeper.stop(), lockKeeper.stop()]);
       await revocationFeed.stop();
       await providers.close();
       await replica.release();

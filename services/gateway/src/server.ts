@@ -90,6 +90,10 @@ await runService(async () => {
       tls,
       isTlsTerminatedUpstream: config.TLS_TERMINATED_UPSTREAM === "1",
       trustedProxies: config.TRUSTED_PROXIES,
+      release: {
+        perMinute: config.LOCK_RELEASES_PER_MINUTE,
+        marginSeconds: config.LOCK_RELEASE_MARGIN_SECONDS,
+      },
       call: {
         deadlineMs: config.CALL_DEADLINE_MS,
         reportWaitMs: config.USAGE_REPORT_WAIT_MS,

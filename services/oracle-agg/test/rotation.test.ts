@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { startTestChain, type TestChain } from "@tac/kit/testing";
+import { deployContracts, startTestChain, type TestChain } from "@tac/kit/testing";
 import { BatchHeader, Deployment, Line, ThresholdBls } from "@tac/protocol";
 import { createTestClient, type Hex, http } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +10,6 @@ import { type GroupKey, runCeremony } from "../src/dkg/runCeremony.ts";
 import type { AggregatorSet } from "../src/keys/AggregatorSet.ts";
 import type { NodeKey } from "../src/keys/NodeKey.ts";
 import { type CeremonyNodes, createCeremonyNodes, setOf } from "./support/ceremonyNodes.ts";
-import { deployContracts } from "./support/deployContracts.ts";
 import { hex32 } from "./support/World.ts";
 
 let node: TestChain;

@@ -4,6 +4,16 @@ import type { Address, Hex } from "viem";
 /** A job's lock as the vault has it. */
 export type ChainLock = { state: "none" | "open" | "closed"; remainingNano: bigint };
 
+/** What decides whether a lock may be released, as of one block. */
+export type LockRelease = {
+  state: ChainLock["state"];
+  /** What the chain has paid out of it, in nanocredits. */
+  paidNano: bigint;
+  /** Expiry, or an earlier revocation, and the grace: Unix seconds, by the chain's clock as `nowSeconds` is. */
+  releasableAtSeconds: number;
+  nowSeconds: number;
+};
+
 /** The vault's Locked event of a job: which capability the chain verified. */
 export type LockEvent = { capabilityHash: Hex; transactionHash: Hex; blockNumber: bigint };
 
@@ -49,6 +59,12 @@ export type ChainPort = {
     capability: Capability.Capability,
     signature: Hex,
   ): Promise<{ transactionHash: Hex; blockNumber: bigint } | null>;
+  lockRelease(jobId: Hex): Promise<LockRelease>;
+  /**
+   * Gives what is left of an expired lock back to its tenant and waits for its block; null when the lock is closed
+   * already, perhaps a moment ago by somebody else. Errors: `ChainRevert` before its time.
+   */
+  submitRelease(jobId: Hex): Promise<{ transactionHash: Hex; releasedNano: bigint } | null>;
   /** Asks a tenant that is a contract (ERC-1271) whether it signed; false for an address without code. */
   isSignedByAccount(account: Address, digest: Hex, signature: Hex): Promise<boolean>;
   /**

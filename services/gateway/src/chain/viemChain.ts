@@ -1,19 +1,35 @@
 import {
   capabilityAuthorityAbi,
   creditVaultAbi,
+  paramGovernorAbi,
   providerRegistryAbi,
   settlementTreasuryAbi,
   usageReceiptsAbi,
 } from "@tac/contracts/abi";
 import { type Chain, ChainRevert, decodeChainError, type Sender } from "@tac/kit";
 import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
-import { type Abi, type Hex, parseAbi, parseEventLogs, TransactionReceiptNotFoundError } from "viem";
-import type { ChainLock, ChainPort, CommittedBatch, JobChanges, Revocation } from "./ChainPort.ts";
+import {
+  type Abi,
+  type Hex,
+  parseAbi,
+  parseEventLogs,
+  stringToHex,
+  TransactionReceiptNotFoundError,
+} from "viem";
+import type {
+  ChainLock,
+  ChainPort,
+  CommittedBatch,
+  JobChanges,
+  LockRelease,
+  Revocation,
+} from "./ChainPort.ts";
 import { toCapabilityError } from "./toCapabilityError.ts";
 
 const LOCK_STATES = ["none", "open", "closed"] as const;
 const ACTIVE = 2;
 const MAX_BLOCK_RANGE = 2000n;
+const GRACE_SECONDS = stringToHex("graceSeconds", { size: 32 });
 const ERC1271_MAGIC = "0x1626ba7e";
 const erc1271Abi = parseAbi([
   "function isValidSignature(bytes32 digest, bytes signature) view returns (bytes4)",
@@ -24,6 +40,7 @@ const errorAbi: Abi = [...creditVaultAbi, ...capabilityAuthorityAbi];
 export function createViemChain(chain: Chain, sender: Sender, deployment: Deployment.Deployment): ChainPort {
   const { creditVault, capabilityAuthority, providerRegistry, usageReceipts, settlementTreasury } =
     deployment;
+  const governor = { address: deployment.paramGovernor, abi: paramGovernorAbi } as const;
   const vault = { address: creditVault, abi: creditVaultAbi } as const;
   const authority = { address: capabilityAuthority, abi: capabilityAuthorityAbi } as const;
   const registry = { address: providerRegistry, abi: providerRegistryAbi } as const;
@@ -77,6 +94,35 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
       } catch (error) {
         if (error instanceof ChainRevert && error.errorName === "CreditVault_JobAlreadyLocked") return null;
         throw toCapabilityError(error);
+      }
+    },
+
+    lockRelease: (jobId) =>
+      reading(async (): Promise<LockRelease> => {
+        const { number: blockNumber, timestamp } = await chain.getBlock();
+        const [lock, graceSeconds] = await Promise.all([
+          chain.readContract({ ...vault, functionName: "lockOf", args: [jobId], blockNumber }),
+          chain.readContract({ ...governor, functionName: "param", args: [GRACE_SECONDS], blockNumber }),
+        ]);
+        const { expiresAt, revokedAt } = lock;
+        const endsAt = revokedAt !== 0 && revokedAt < expiresAt ? revokedAt : expiresAt;
+        return {
+          state: LOCK_STATES[lock.state] ?? "none",
+          paidNano: lock.maxSpendNano - lock.remainingNano,
+          releasableAtSeconds: endsAt + Number(graceSeconds),
+          nowSeconds: Number(timestamp),
+        };
+      }),
+
+    submitRelease: async (jobId) => {
+      try {
+        const receipt = await sender.send({ ...vault, functionName: "release", args: [jobId] });
+        const [event] = parseEventLogs({ abi: creditVaultAbi, eventName: "Released", logs: receipt.logs });
+        if (event === undefined) throw new Error(`${receipt.transactionHash} released nothing`);
+        return { transactionHash: receipt.transactionHash, releasedNano: event.args.releasedNano };
+      } catch (error) {
+        if (error instanceof ChainRevert && error.errorName === "CreditVault_LockClosed") return null;
+        throw error;
       }
     },
 

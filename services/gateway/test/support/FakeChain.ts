@@ -1,9 +1,15 @@
+import { ChainRevert } from "@tac/kit";
 import { Capability, type Deployment, Errors, Revocation as SignedRevocation, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import type { ChainPort, CommittedBatch, LockEvent, Revocation } from "../../src/chain/ChainPort.ts";
 import { hex32 } from "./hex32.ts";
 
-type StoredLock = LockEvent & { remainingNano: bigint; isClosed: boolean };
+type StoredLock = LockEvent & {
+  remainingNano: bigint;
+  isClosed: boolean;
+  maxSpendNano: bigint;
+  expiresAtSeconds: number;
+};
 
 /** A chain in memory with the rules of the contracts that matter to the gateway. */
 export class FakeChain implements ChainPort {
@@ -77,6 +83,8 @@ export class FakeChain implements ChainPort {
       blockNumber: this.headBlock,
       remainingNano: capability.maxSpendNano,
       isClosed: false,
+      maxSpendNano: capability.maxSpendNano,
+      expiresAtSeconds: Number(capability.expiresAt),
     };
     this.locks.set(capability.jobId, lock);
     return { transactionHash: lock.transactionHash, blockNumber: lock.blockNumber };
@@ -85,6 +93,32 @@ export class FakeChain implements ChainPort {
   async freeCreditOf(tenant: Address) {
     this.#assertUp();
     return this.balances.get(tenant) ?? 0n;
+  }
+
+  readonly graceSeconds = 3_600;
+  /** The chain's clock; the machine's unless set. */
+  nowSeconds: number | null = null;
+  releaseCount = 0;
+
+  async lockRelease(jobId: Hex) {
+    const { state } = await this.lockOf(jobId);
+    const lock = this.locks.get(jobId);
+    return {
+      state,
+      paidNano: lock === undefined ? 0n : lock.maxSpendNano - lock.remainingNano,
+      releasableAtSeconds: (lock?.expiresAtSeconds ?? 0) + this.graceSeconds,
+      nowSeconds: this.nowSeconds ?? Math.floor(Date.now() / 1000),
+    };
+  }
+
+  async submitRelease(jobId: Hex) {
+    const { state, releasableAtSeconds, nowSeconds } = await this.lockRelease(jobId);
+    if (state !== "open") return null;
+    if (nowSeconds < releasableAtSeconds) throw new ChainRevert("CreditVault_NotYetReleasable");
+    this.releaseCount += 1;
+    const releasedNano = this.locks.get(jobId)?.remainingNano ?? 0n;
+    this.release(jobId);
+    return { transactionHash: hex32(), releasedNano };
   }
 
   /** The reason for which the next signed revocations are refused. */

@@ -132,6 +132,7 @@ export function settingsOf(place: GatewayPlace): GatewaySettings {
     answerTtlMs: 3_600_000,
     rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
     tls: staticTls(place.certificate),
+    release: { perMinute: 0, marginSeconds: 60 },
     call: {
       deadlineMs: 10_000,
       reportWaitMs: 1_000,

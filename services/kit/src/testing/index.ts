@@ -1,4 +1,6 @@
 export { findDebianProgram, type Program } from "./debianProgram.ts";
+export { deployContracts } from "./deployContracts.ts";
+export { depositForTenant } from "./depositForTenant.ts";
 export { freePort } from "./freePort.ts";
 export { startTestChain, type TestChain } from "./testChain.ts";
 export { startTestDatabase, type TestDatabase } from "./testDatabase.ts";

@@ -1,20 +1,33 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { foundryBinary } from "@tac/contracts/foundryBinary";
-import { Deployment, Wire } from "@tac/protocol";
+import { Deployment, ThresholdBls, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import type { GroupKey } from "../../src/dkg/runCeremony.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..", "..");
+
+type GroupKey = { groupPublicKey: Hex; possessionProof: Hex };
+
+/** A key that one signer holds: enough where nothing is settled. */
+const loneKey = (): GroupKey => {
+  const secret = Wire.toHex(Uint8Array.of(1, ...randomBytes(31)));
+  const groupPublicKey = ThresholdBls.publicKey(secret);
+  const message = ThresholdBls.possessionMessage(groupPublicKey);
+  return {
+    groupPublicKey,
+    possessionProof: ThresholdBls.partialSign(message, secret, ThresholdBls.POSSESSION_DST),
+  };
+};
 
 /** Deploys all contracts with the script that deploys to Base; the deployer proposes to the governor too. */
 export const deployContracts = async (
   rpcUrl: string,
   deployerKey: Hex,
-  { groupPublicKey, possessionProof }: GroupKey,
+  { groupPublicKey, possessionProof }: GroupKey = loneKey(),
 ): Promise<Deployment.Deployment> => {
   // forge may write below this folder only.
   const local = join(root, ".local");
