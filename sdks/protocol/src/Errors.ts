@@ -87,6 +87,11 @@ export const catalogue = {
   quote_expired: entry(409, "The quote has expired", "Ask for a new quote."),
   quote_mismatch: entry(409, "The capability is for another quote", "Sign the capability for this quote."),
   job_not_locked: entry(409, "The job has no lock", "Lock the job first with POST /v1/jobs/lock."),
+  not_yet_releasable: entry(
+    409,
+    "The lock may not be released yet",
+    "Close the job to get its credit back sooner, or wait for the time in the error.",
+  ),
   job_closed: entry(409, "The job is closed", "Quote and lock a new job."),
   idempotency_conflict: entry(
     409,

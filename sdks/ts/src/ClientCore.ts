@@ -3,7 +3,7 @@ import type { Address } from "viem";
 import type { GatewayCaller } from "./call/createGatewayCaller.ts";
 import type { HolderKeyring } from "./job/HolderKeyring.ts";
 import type { JobSessions } from "./job/JobSessions.ts";
-import type { TenantSigner } from "./tenant/TenantSigner.ts";
+import type { TenantSigner, Wallet } from "./tenant/TenantSigner.ts";
 
 /** What the actions of one client share. */
 export type ClientCore = {
@@ -11,6 +11,9 @@ export type ClientCore = {
   origin: string;
   callGateway: GatewayCaller;
   domains: Deployment.Domains;
+  creditVault: Address;
+  /** What the tenant sends transactions with; undefined when it can only sign. */
+  wallet: Wallet | undefined;
   signer: TenantSigner;
   keyring: HolderKeyring;
   sessions: JobSessions;

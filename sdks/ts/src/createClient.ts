@@ -7,6 +7,7 @@ import { type FetchOptions, jobFetch } from "./actions/jobFetch.ts";
 import { type LockOptions, lock } from "./actions/lock.ts";
 import { type QuoteOptions, quote } from "./actions/quote.ts";
 import { type ReceiptOptions, receipt, type SignedReceipt } from "./actions/receipt.ts";
+import { type ReleasedJob, type ReleaseOptions, release } from "./actions/release.ts";
 import { type RunOptions, run } from "./actions/run.ts";
 import { type JobStatus, jobStatus, type SettlementOptions, settlement } from "./actions/settlement.ts";
 import type { ClientCore } from "./ClientCore.ts";
@@ -18,7 +19,7 @@ import type { Job, QuotedJob } from "./job/Job.ts";
 import { createJobSessions } from "./job/JobSessions.ts";
 import type { RunEvent } from "./run/RunEvent.ts";
 import type { StepInputs } from "./run/StepInput.ts";
-import { type Tenant, toTenantSigner } from "./tenant/TenantSigner.ts";
+import { type Tenant, toTenantSigner, walletOf } from "./tenant/TenantSigner.ts";
 import { type ConnectionOptions, openConnection } from "./transport/Connection.ts";
 import { createConnectionPool } from "./transport/ConnectionPool.ts";
 
@@ -56,6 +57,11 @@ export type Client = {
   fetch(job: Job, options?: FetchOptions): typeof globalThis.fetch;
   /** Ends the job, so that its next settlement releases what is left of the lock. */
   close(job: Job, options?: CloseOptions): Promise<ClosedJob>;
+  /**
+   * Gives back what is left in the lock of a job that was never closed or settled to its end, once its expiry and grace
+   * have passed; gateways do so too, a while later. Needs a viem wallet client, that of any account.
+   */
+  release(job: Pick<Job, "jobId">, options?: ReleaseOptions): Promise<ReleasedJob>;
   status(job: Job, signal?: AbortSignal): Promise<JobStatus>;
   /** Waits until a closed job is settled on chain. */
   settlement(job: Job, options?: SettlementOptions): Promise<JobStatus>;
@@ -79,7 +85,7 @@ const DEFAULT_RETRY: RetryOptions = { maxRetries: 3, baseDelayMs: 250, maxDelayM
 /** Throws `invalid_request` when the gateway is not https, or the deployment is not one. */
 export function createClient(options: ClientOptions): Client {
   const origin = parseOrigin(options.gatewayUrl);
-  const domains = Deployment.domains(Wire.parse(Deployment.schema, toPlain(options.deployment)));
+  const deployment = Wire.parse(Deployment.schema, toPlain(options.deployment));
   const connectionOptions = { ...DEFAULT_TIMEOUTS, ...options.timeouts, origin, ca: options.ca };
   const pool = createConnectionPool(
     (signal) => openConnection(connectionOptions, signal),
@@ -90,7 +96,9 @@ export function createClient(options: ClientOptions): Client {
   const core: ClientCore = {
     origin,
     callGateway,
-    domains,
+    domains: Deployment.domains(deployment),
+    creditVault: deployment.creditVault,
+    wallet: walletOf(options.tenant),
     signer: toTenantSigner(options.tenant),
     keyring,
     sessions: createJobSessions(callGateway, keyring),
@@ -104,12 +112,13 @@ export function createClient(options: ClientOptions): Client {
     run: (jobOrPlan, inputs, runOptions) => run(core, jobOrPlan, inputs, runOptions),
     fetch: (job, fetchOptions) => jobFetch(core, job, fetchOptions),
     close: (job, closeOptions) => close(core, job, closeOptions),
+    release: (job, releaseOptions) => release(core, job, releaseOptions),
     status: (job, signal) => jobStatus(core, job, signal),
     settlement: (job, settlementOptions) => settlement(core, job, settlementOptions),
     receipt: (job, receiptId, receiptOptions) => receipt(core, job, receiptId, receiptOptions),
     invoice: (job, invoiceOptions) => invoice(core, job, invoiceOptions),
     exportJob: (job, exportOptions) => exportJob(job, keyring, exportOptions),
-    importJob: (exported) => importJob(exported, keyring, domains.capability),
+    importJob: (exported) => importJob(exported, keyring, core.domains.capability),
     shutdown: () => pool.close(),
   };
 }

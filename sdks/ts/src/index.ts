@@ -5,6 +5,7 @@ export type { FetchOptions } from "./actions/jobFetch.ts";
 export type { LockOptions } from "./actions/lock.ts";
 export type { QuoteOptions } from "./actions/quote.ts";
 export type { ReceiptOptions, SignedReceipt } from "./actions/receipt.ts";
+export { LockNotReleasableError, type ReleasedJob, type ReleaseOptions } from "./actions/release.ts";
 export type { RunOptions } from "./actions/run.ts";
 export type { JobSettlement, JobStatus, SettlementOptions } from "./actions/settlement.ts";
 export {
@@ -24,5 +25,5 @@ export type { Job, JobOwner, LockReference, QuotedJob } from "./job/Job.ts";
 export { type CallResult, embeddingsOf, textOf } from "./run/CallResult.ts";
 export type { RunEvent } from "./run/RunEvent.ts";
 export type { StepInput, StepInputs, StepResults } from "./run/StepInput.ts";
-export type { EthersSigner, Tenant } from "./tenant/TenantSigner.ts";
+export type { EthersSigner, Tenant, Wallet } from "./tenant/TenantSigner.ts";
 export { ConnectionError } from "./transport/ConnectionError.ts";

@@ -11,7 +11,10 @@ export type EthersSigner = {
   ): Promise<string>;
 };
 
-export type Tenant = LocalAccount | WalletClient<Transport, Chain | undefined, Account> | EthersSigner;
+/** A viem wallet client with an account. */
+export type Wallet = WalletClient<Transport, Chain | undefined, Account>;
+
+export type Tenant = LocalAccount | Wallet | EthersSigner;
 
 /** Whoever signs EIP-712 for the tenant; the address is lowercase. */
 export type TenantSigner = {
@@ -39,6 +42,11 @@ export function toTenantSigner(tenant: Tenant): TenantSigner {
     address: async () => lowercaseHex(tenant.address),
     sign: async (typedData) => lowercaseHex(await tenant.signTypedData(typedData)),
   };
+}
+
+/** What the tenant can send transactions with; undefined for what only signs, and for an ethers Signer. */
+export function walletOf(tenant: Tenant): Wallet | undefined {
+  return "account" in tenant && "transport" in tenant ? tenant : undefined;
 }
 
 function lowercaseHex(text: string): Hex {
