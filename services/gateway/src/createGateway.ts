@@ -163,6 +163,7 @@ export async function createGateway(
   metrics.observedGauge("gateway_open_holds", "Calls with a hold that this process works on", () =>
     running.count(),
   );
+  const queueDepth = metrics.gauge("queue_depth", "Entries that wait", ["queue"]);
   const chargeDeps = { pool, feed, reports, logger, ...identity };
   const assertRevocationsFresh = () => revocationFeed.assertFresh();
   const calls = new CallService({
@@ -229,6 +230,7 @@ export async function createGateway(
     await pool.query("DELETE FROM answers WHERE stored_at_ms < store_now_ms() - $1::bigint", [
       settings.answerTtlMs,
     ]);
+    queueDepth.set({ queue: "revocation_tasks" }, await revocations.openTaskCount());
     await tariffs.refresh();
   };
   let ended: Promise<void> = Promise.resolve();

@@ -5,6 +5,7 @@ import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway } from "../src/createGateway.ts";
 import { bytesOf } from "../src/ledger/bytes.ts";
+import { RevocationStore } from "../src/revocation/RevocationStore.ts";
 import { feedOf } from "./support/feedOf.ts";
 import {
   domains,
@@ -230,9 +231,12 @@ describe("calls that run while their capability is revoked", () => {
     expect(codeOf(await again.send(job.chat()))).toBe("capability_revoked");
     await sleep(1_500);
     expect(await taskOf(job.jobId)).toBeNull();
+    const store = new RevocationStore(harness.pool, Date.now);
+    const waiting = await store.openTaskCount();
     finish();
     expect(await text).toContain("late");
     await expect.poll(() => taskOf(job.jobId), { timeout: 6_000 }).toBe("done");
+    expect(await store.openTaskCount()).toBe(waiting - 1);
     expect((await harness.audit(job.jobId)).balances.get("provider:1")).toBe(12n);
   });
 

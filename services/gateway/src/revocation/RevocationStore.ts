@@ -147,6 +147,14 @@ export class RevocationStore {
     return rows.map((row) => ({ ...row, jobId: hexOf(row.job_id) }));
   }
 
+  /** Tasks that are still to be done, by whichever replica. */
+  async openTaskCount(): Promise<number> {
+    const { rows } = await this.#pool.query<{ count: bigint }>(
+      "SELECT count(*) FROM revocation_tasks WHERE done_at_ms IS NULL",
+    );
+    return Number(rows[0]?.count ?? 0n);
+  }
+
   async endTask({ jobId, kind }: RevocationTask, outcome: string): Promise<void> {
     await this.#pool.query(
       "UPDATE revocation_tasks SET done_at_ms = $3, outcome = $4 WHERE job_id = $1 AND kind = $2",
