@@ -52,7 +52,7 @@ describe("a stream", () => {
     expect((await harness.audit(job.jobId)).problems).toEqual([]);
   });
 
-  test("of a countersigned job that ends early costs nothing, by rule", async () => {
+  test("of a countersigned job that ends early costs nothing when its provider reports in its answers alone", async () => {
     const signing = await startHarness();
     const job = await signing.openJob({ countersigned: true });
     signing.provider.answer = (_received, response) => {

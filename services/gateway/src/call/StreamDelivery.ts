@@ -29,8 +29,8 @@ const AFTER_CLOSING_MS = 500;
  * - the hold is used up, the capability is revoked on chain, or the provider breaks off: the same, and the stream ends
  *   with an error event;
  * - nothing was delivered, or comments alone: the hold is released, and nothing is charged.
- * A provider countersigns whole answers only, so a job that demands countersignatures pays nothing for a stream that
- * ended early: its providers bear that risk.
+ * A job that demands countersignatures pays for a stream that ended early too, if its provider reports in time, by a call
+ * of its own since the stream is gone, and no more than was delivered. Else nothing is charged: no aggregator would take it.
  * An event counts as delivered when the next one is asked for, which backpressure delays until it was taken.
  */
 export class StreamDelivery {
@@ -164,7 +164,7 @@ export class StreamDelivery {
       responseHash: this.#responseHash(),
       outcome: this.#outcome,
       report: this.#report,
-      reportWaitMs: this.#outcome === "complete" || reportWaitMs === null ? reportWaitMs : 0,
+      reportWaitMs,
       answer: () => ({ status: this.#answer.status, headers, body }),
     });
   }

@@ -146,7 +146,7 @@ export function settingsOf(place: GatewayPlace): GatewaySettings {
 /** A gateway on real TLS and PostgreSQL, with a chain in memory and a provider that the test controls. */
 export async function startHarness(
   settings: Partial<GatewaySettings> = {},
-  chatReports: "inline" | "none" = "inline",
+  chatReports: "inline" | "emit" | "none" = "inline",
   redisUrl?: string,
 ) {
   const database: TestDatabase = await startTestDatabase();
