@@ -66,7 +66,8 @@ export const buildApp = ({
 
   const requireKey = requireBearerToken(apiKey);
   app.addHook("onRequest", async (request) => {
-    if (request.url.startsWith("/v1/")) requireKey(request.headers.authorization);
+    // By the route that was found: the router takes an encoded spelling of its path, too.
+    if (request.routeOptions.url?.startsWith("/v1/")) requireKey(request.headers.authorization);
   });
 
   const deps: RouteDeps = {

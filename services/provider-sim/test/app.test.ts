@@ -106,6 +106,7 @@ describe("chat, as the OpenAI client sees it", () => {
     const wrong = await post("/v1/chat/completions", chat, { authorization: "Bearer wrong" });
     expect(wrong.status).toBe(401);
     expect((await post("/v1/chat/completions", chat, { authorization: "" })).status).toBe(401);
+    expect((await post("/%76%31/chat/completions", chat, { authorization: "" })).status).toBe(401);
   });
 
   test("lists its models", async () => {
