@@ -92,6 +92,32 @@ describe("after a crash", () => {
     expect((await harness.audit(job.jobId)).balances.get("provider:1")).toBe(receipt.costNano);
   });
 
+  test("a call that cannot be ended keeps no other from its end, and ends once it can", async () => {
+    const broken = await begin(true);
+    await sleep(100);
+    const { rows } = await harness.pool.query<{ call_id: Buffer; metered_units: unknown }>(
+      "SELECT call_id, metered_units FROM calls WHERE state = 'delivered'",
+    );
+    const { call_id: callId, metered_units: units } = rows[0] ?? {};
+    const setUnits = (value: unknown) =>
+      harness.pool.query("UPDATE calls SET metered_units = $2 WHERE call_id = $1", [
+        callId,
+        JSON.stringify(value),
+      ]);
+    await setUnits({ inputTokens: "some" });
+    const sound = await begin(false);
+    await abandon("replica-1", 60_000);
+    expect(await restart("replica-1")).toEqual({ released: 1, captured: 0 });
+    expect((await harness.audit(sound.job.jobId)).balances.get("held")).toBe(0n);
+    await setUnits(units);
+    expect(await restart("replica-1")).toEqual({ released: 0, captured: 1 });
+    for (const { job, call } of [broken, sound]) {
+      expect((await harness.audit(job.jobId)).problems).toEqual([]);
+      await job.by.close();
+      await call;
+    }
+  });
+
   test("a replica whose clock jumps ahead ends no call of one that lives", async () => {
     const { job, call } = await begin(false);
     const skew = vi

@@ -1,3 +1,4 @@
+import { isStoreUnavailable } from "@tac/kit";
 import { Pricing, Tariff, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { JobStore } from "../jobs/JobStore.ts";
@@ -42,17 +43,23 @@ const OWN_LEFTOVER_MS = 60_000;
  * lapsed, and what this process itself left behind. The rule:
  * - `held`: nothing was delivered, as far as the store knows; the hold is released and nothing is charged;
  * - `delivered`: a stream's last checkpoint says what was; exactly that is charged.
- * Both end the call by its state, so a call that ended meanwhile stays as it is and none is charged twice.
+ * Both end the call by its state, so a call that ended meanwhile stays as it is and none is charged twice. One that
+ * cannot be ended is logged and looked at again next time; it keeps no other from its end. Errors: the store is away.
  */
 export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
   const recovered: Recovered = { released: 0, captured: 0 };
   for (const row of await abandoned(deps)) {
     const callId = hexOf(row.call_id);
     if (deps.running.has(callId)) continue;
-    if (row.state === "held") {
-      if (await releaseCall(deps.pool, callId, "abandoned")) recovered.released += 1;
-    } else if (await chargeDelivered(deps, callId, row)) {
-      recovered.captured += 1;
+    try {
+      if (row.state === "held") {
+        if (await releaseCall(deps.pool, callId, "abandoned")) recovered.released += 1;
+      } else if (await chargeDelivered(deps, callId, row)) {
+        recovered.captured += 1;
+      }
+    } catch (error) {
+      if (isStoreUnavailable(error)) throw error;
+      deps.logger.error({ err: error, callId }, "an abandoned call could not be recovered");
     }
   }
   if (recovered.released + recovered.captured > 0) deps.logger.info(recovered, "abandoned calls recovered");
