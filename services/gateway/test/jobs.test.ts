@@ -1,8 +1,10 @@
-import { Capability, HolderKey, Quote, Wire } from "@tac/protocol";
+import { Capability, HolderKey, Quote, Tariff, Wire } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { TariffStore } from "../src/jobs/TariffStore.ts";
 import { feedOf } from "./support/feedOf.ts";
 import {
   domains,
+  embeddingTariff,
   grantBody,
   type Harness,
   type JobOptions,
@@ -341,6 +343,16 @@ describe("a job that has ended", () => {
     const refused = await stranger.send({ path: "/v1/jobs/lock", body: forged });
     expect(codeOf(refused.text)).toBe("invalid_capability");
   });
+});
+
+test("a tariff that the chain does not confirm keeps no other from being offered", async () => {
+  const chain = {
+    tariffHashOf: async (providerId: number) =>
+      providerId === embeddingTariff.providerId ? Tariff.hash(embeddingTariff) : hex32(),
+  };
+  const store = new TariffStore(harness.pool, chain, harness.place.tariffUrl);
+  await expect(store.refresh()).rejects.toThrow("did not publish this tariff");
+  expect(["chat-1", "embed-1"].map((model) => store.hasModel(model))).toEqual([false, true]);
 });
 
 test("a lock released on chain after its expiry settles the job", async () => {

@@ -52,15 +52,19 @@ export class TariffStore {
     return tariff;
   }
 
-  /** What the tariff service offers now, as far as the chain confirms it. */
+  /** What the tariff service offers now, as far as the chain confirms it. Errors: why the first of the others is not. */
   async refresh(): Promise<void> {
     const { tariffs } = await fetchJson(new URL("/v1/tariffs", this.#tariffUrl).href, {
       schema: catalogueSchema,
     });
+    let refusal: unknown = null;
     for (const { tariff, tariffHash } of tariffs) {
       if (this.#known.has(tariffHash)) continue;
-      await this.#check(tariff, tariffHash);
+      await this.#check(tariff, tariffHash).catch((error: unknown) => {
+        refusal ??= error;
+      });
     }
+    if (refusal !== null) throw refusal;
   }
 
   /** Whether any tariff seen by this process has the model. */
