@@ -36,7 +36,11 @@ import { benchDir } from "./settings.ts";
 /** What a tenant of the bench has to spend, in units of an asset with six decimals: a million dollars. */
 const TENANT_ASSETS = 1_000_000_000_000n;
 /** The default limits stand at a thousand calls a second, and would be measured instead of the gateway. */
-const noRateLimits = { RATE_LIMIT_IP_PER_MINUTE: "100000000", RATE_LIMIT_JOB_PER_MINUTE: "100000000" };
+const noRateLimits = {
+  RATE_LIMIT_IP_PER_MINUTE: "100000000",
+  RATE_LIMIT_JOB_PER_MINUTE: "100000000",
+  RATE_LIMIT_QUOTES_PER_MINUTE: "100000000",
+};
 
 /** What is measured, and what it stands on: chain, PostgreSQL, tariff and one provider, each its own process. */
 export type BenchStack = {

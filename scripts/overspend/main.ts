@@ -30,6 +30,7 @@ const gatewayCommand = (stack: Stack): Command => {
     UPSTREAM_TIMEOUT_MS: "45000",
     RATE_LIMIT_IP_PER_MINUTE: "100000000",
     RATE_LIMIT_JOB_PER_MINUTE: "100000000",
+    RATE_LIMIT_QUOTES_PER_MINUTE: "100000000",
   };
   return { ...command, env: { ...command.env, ...hurried } };
 };

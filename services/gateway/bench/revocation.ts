@@ -15,7 +15,7 @@ const rounds = Number(process.argv[2] ?? 30);
 
 const harness = await startHarness({
   revocationPollMs: 1_000,
-  rateLimits: { perIpPerMinute: 1_000_000, perJobPerMinute: 1_000_000 },
+  rateLimits: { perIpPerMinute: 1_000_000, perJobPerMinute: 1_000_000, quotesPerMinute: 1_000_000 },
 });
 const child = fork(join(import.meta.dirname, "revocationReplica.ts"), { execArgv: ["--import", "tsx"] });
 const exited = once(child, "exit").then(() => {

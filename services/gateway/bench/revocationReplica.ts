@@ -46,7 +46,7 @@ process.once("message", async (message) => {
       revocationPollMs: 1_000,
       chainMaxAgeMs: 5_000,
       answerTtlMs: 3_600_000,
-      rateLimits: { perIpPerMinute: 1_000_000, perJobPerMinute: 1_000_000 },
+      rateLimits: { perIpPerMinute: 1_000_000, perJobPerMinute: 1_000_000, quotesPerMinute: 1_000_000 },
       tls: staticTls(start.certificate),
       release: { perMinute: 0, marginSeconds: 60 },
       call: {

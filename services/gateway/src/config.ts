@@ -99,6 +99,8 @@ const shape = {
   MAX_ANSWER_BYTES: positive(32 * 1024 * 1024, "the largest answer taken from a provider"),
   RATE_LIMIT_IP_PER_MINUTE: positive(60_000, "requests a minute from one address"),
   RATE_LIMIT_JOB_PER_MINUTE: positive(60_000, "requests a minute of one job"),
+  /** Strangers may ask for quotes, and each is kept by the tariff service. */
+  RATE_LIMIT_QUOTES_PER_MINUTE: positive(1_200, "quotes a minute for one address"),
 };
 
 export type Config = ReturnType<typeof readConfig>;

@@ -46,7 +46,7 @@ export type GatewaySettings = {
   chainMaxAgeMs: number;
   /** How long the answer of an idempotency key is kept; the key itself never runs twice. */
   answerTtlMs: number;
-  rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
+  rateLimits: { perIpPerMinute: number; perJobPerMinute: number; quotesPerMinute: number };
   /** Null: plain HTTP. With a bundle of authorities, aggregators must show a certificate that names their key. */
   tls: TlsSource | null;
   /** Somebody else ends the callers' TLS, so that only nonce-bound capabilities work. */

@@ -49,7 +49,7 @@ export type Deps = {
   usageAuthLifetimeSeconds: number;
   /** How long running calls may go on once closing has begun; then they end with what was delivered. */
   shutdownGraceMs: number;
-  rateLimits: { perIpPerMinute: number; perJobPerMinute: number };
+  rateLimits: { perIpPerMinute: number; perJobPerMinute: number; quotesPerMinute: number };
   /** Null: plain HTTP. With a bundle of authorities, aggregators must show a certificate that names their key. */
   tls: TlsSource | null;
   /** False: callers' TLS does not end here, so that a capability cannot be bound to their connections. */

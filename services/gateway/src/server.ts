@@ -86,6 +86,7 @@ await runService(async () => {
       rateLimits: {
         perIpPerMinute: config.RATE_LIMIT_IP_PER_MINUTE,
         perJobPerMinute: config.RATE_LIMIT_JOB_PER_MINUTE,
+        quotesPerMinute: config.RATE_LIMIT_QUOTES_PER_MINUTE,
       },
       tls,
       isTlsTerminatedUpstream: config.TLS_TERMINATED_UPSTREAM === "1",

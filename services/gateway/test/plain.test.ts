@@ -5,7 +5,8 @@ import { hex32 } from "./support/hex32.ts";
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ tls: null, rateLimits: { perIpPerMinute: 40, perJobPerMinute: 5 } }, "none");
+  const rateLimits = { perIpPerMinute: 40, perJobPerMinute: 5, quotesPerMinute: 3 };
+  harness = await startHarness({ tls: null, rateLimits }, "none");
 });
 afterAll(() => harness.stop());
 
@@ -28,6 +29,16 @@ describe("a gateway on plain HTTP", () => {
     const answer = await job.by.send(job.chat());
     expect([answer.status, codeOf(answer.text)]).toEqual([403, "provider_not_allowed"]);
     expect(harness.provider.received).toEqual([]);
+  });
+
+  test("limits quotes by themselves, whether they were given or not", async () => {
+    const by = await harness.caller();
+    const ask = () => by.send({ path: "/v1/jobs/quote", body: {} });
+    const answers = [];
+    for (let index = 0; index < 4; index += 1) answers.push(await ask());
+    expect(answers.map(({ status }) => status)).toEqual([400, 400, 400, 429]);
+    expect(codeOf(answers.at(-1)?.text ?? "")).toBe("rate_limited");
+    expect((await by.send({ method: "GET", path: "/v1/models" })).status).toBe(200);
   });
 
   test("limits a job, then an address, each with Retry-After", async () => {

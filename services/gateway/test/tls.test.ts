@@ -140,7 +140,7 @@ describe("x-forwarded-for", () => {
     const url = await startReplica(`proxies-${trustedProxies[0]?.replace(/[^0-9]/g, "-")}`, {
       isTlsTerminatedUpstream: true,
       trustedProxies,
-      rateLimits: { perIpPerMinute: 2, perJobPerMinute: 100 },
+      rateLimits: { perIpPerMinute: 2, perJobPerMinute: 100, quotesPerMinute: 100 },
     });
     const agent = new Agent({ connect: { ca: harness.certificate.cert } });
     const statuses: number[] = [];

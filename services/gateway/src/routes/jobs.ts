@@ -24,9 +24,10 @@ const lockSchema = z.strictObject({
 const jobParams = z.object({ jobId: Wire.bytes32 });
 
 export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
-  const { identity, authenticator } = deps;
+  const { identity, authenticator, rateLimits } = deps;
+  const quoteLimits = { ...SMALL_BODY, config: { rateLimit: { max: rateLimits.quotesPerMinute } } };
 
-  app.post("/v1/jobs/quote", SMALL_BODY, async (request) => {
+  app.post("/v1/jobs/quote", quoteLimits, async (request) => {
     const { tenant, plan } = readJson(quoteSchema, request.body);
     return Quote.signedToJson(await fetchQuote(deps, tenant, plan));
   });

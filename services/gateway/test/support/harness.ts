@@ -130,7 +130,7 @@ export function settingsOf(place: GatewayPlace): GatewaySettings {
     revocationPollMs: 100,
     chainMaxAgeMs: 4_000,
     answerTtlMs: 3_600_000,
-    rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000 },
+    rateLimits: { perIpPerMinute: 100_000, perJobPerMinute: 100_000, quotesPerMinute: 100_000 },
     tls: staticTls(place.certificate),
     release: { perMinute: 0, marginSeconds: 60 },
     call: {
