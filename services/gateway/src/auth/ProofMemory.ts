@@ -5,7 +5,7 @@ const LARGEST_GENERATION = 500_000;
 /**
  * Proofs this replica has accepted, as a first look before the store, which all replicas share, decides. Two generations
  * swapped by time, or earlier when one is full: what is forgotten early costs a question to the store, never a replay.
- * Only proofs whose signature was verified come in, so strangers cannot fill it.
+ * Only proofs whose signature was verified come in, so filling it costs a stranger a signature each, and gains nothing.
  */
 export class ProofMemory {
   readonly #generationMs: number;
