@@ -47,7 +47,14 @@ const lockAnswer = z.object({
 /** A token is renewed when less than this part of its life is left. */
 const RENEW_AT_PART_LEFT = 0.2;
 
-export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKeyring): JobSessions {
+/** A forgotten session costs one more request, for a token that the gateway gives anew. */
+const KEPT_SESSIONS = 10_000;
+
+export function createJobSessions(
+  callGateway: GatewayCaller,
+  keyring: HolderKeyring,
+  keptSessions = KEPT_SESSIONS,
+): JobSessions {
   const sessions = new Map<Hex, Session>();
   const renewals = new Map<Hex, Promise<Session>>();
 
@@ -81,7 +88,11 @@ export function createJobSessions(callGateway: GatewayCaller, keyring: HolderKey
       lockedNano: answer.lockedNano,
       spentNano: answer.spentNano,
     };
+    // The newest stands last: who opens job after job forgets the oldest, and does not grow.
+    sessions.delete(job.jobId);
     sessions.set(job.jobId, session);
+    const [oldest] = sessions.keys();
+    if (sessions.size > keptSessions && oldest !== undefined) sessions.delete(oldest);
     const { transactionHash, blockNumber, endedBy } = answer;
     return { session, endedBy, lock: { transactionHash, blockNumber } };
   }
