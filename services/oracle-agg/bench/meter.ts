@@ -13,7 +13,9 @@ export type Spent = {
 };
 
 export type BatchResult = Spent & {
+  /** Of one window; what was spent is the mean of `windows`. */
   receipts: number;
+  windows: number;
   batches: number;
   microsEach: Record<string, number>;
 };

@@ -43,8 +43,8 @@ export const report = (results: Results): string => {
     "",
     "## Batches and signatures",
     "",
-    "| Receipts in the window | Batches | Receipts/s | Receipts per second of processor time, Node.js | and with PostgreSQL's | read and build | keep | sign | apply | Memory before | Peak memory |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
+    "| Receipts in the window | Batches | Receipts/s | Receipts per second of processor time, Node.js | and with PostgreSQL's | follow the chain | read and build | keep | sign | apply | Memory before | Peak memory |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ...results.batch.map((one) =>
       row([
         one.receipts.toLocaleString("en"),
@@ -52,7 +52,7 @@ export const report = (results: Results): string => {
         count(perSecond(one)),
         count(one.receipts / one.nodeSeconds),
         count(one.receipts / (one.nodeSeconds + one.postgresSeconds)),
-        ...["read and build", "keep", "sign", "apply"].map((step) => each(one, step)),
+        ...["follow", "read and build", "keep", "sign", "apply"].map((step) => each(one, step)),
         `${one.startMegabytes} MB`,
         `${one.peakMegabytes} MB`,
       ]),

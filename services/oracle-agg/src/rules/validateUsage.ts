@@ -14,6 +14,7 @@ import { ok, type Refusal, refuse, type Verdict } from "./Verdict.ts";
 import { validateCaller } from "./validateCaller.ts";
 
 const METERED_PATHS = new Set(["/v1/execute", "/v1/chat/completions", "/v1/embeddings"]);
+const isMetered = (path: string): boolean => METERED_PATHS.has(path);
 const CLOCK_SKEW_MS = 60_000n;
 
 export type UsageContext = {
@@ -87,7 +88,7 @@ const callerRefusal = (
     proof,
     usageAuth,
     happenedAtMs: receipt.occurredAtMs,
-    allowsPath: (path) => METERED_PATHS.has(path),
+    allowsPath: isMetered,
     origins: context.origins,
     tokens: context.tokens,
   });

@@ -8,7 +8,7 @@ import {
   type CommittedRow,
   insertCommitted,
   insertLock,
-  insertOutcome,
+  insertOutcomes,
   isOtherApplied,
   takeBack,
   toCommitted,
@@ -43,6 +43,12 @@ export type Application = {
   content: BatchContent;
   signature: Hex | null;
   partials: Partial[];
+};
+
+type SettledBatch = {
+  transactionHash: Hex;
+  batchNumber: bigint;
+  lines: (ChainEvent & { kind: "line-settled" })[];
 };
 
 /** `text` is that of the event of this replica's own feed; without one there was none when the batch was applied. */
@@ -83,22 +89,28 @@ export class BatchStore {
   /** Records the events up to and with a block and moves the cursor behind it, in one transaction. */
   async follow(laneId: number, events: readonly ChainEvent[], last: FollowedBlock): Promise<void> {
     await withTransaction(this.#pool, async (transaction) => {
-      let batch: { transactionHash: Hex; batchNumber: bigint } | null = null;
+      let batch: SettledBatch | null = null;
+      const settled: SettledBatch[] = [];
       for (const event of events) {
         if (event.kind === "locked") await insertLock(transaction, event);
         else if (event.kind === "batch-committed") {
           const isOurs = event.header.laneId === laneId;
           batch = isOurs
-            ? { transactionHash: event.transactionHash, batchNumber: event.header.batchNumber }
+            ? {
+                transactionHash: event.transactionHash,
+                batchNumber: event.header.batchNumber,
+                lines: [],
+              }
             : null;
-          if (isOurs) {
+          if (batch !== null) {
+            settled.push(batch);
             if (await isOtherApplied(transaction, event))
               await takeBack(transaction, event.header.batchNumber);
             await insertCommitted(transaction, event);
           }
-        } else if (batch !== null && batch.transactionHash === event.transactionHash)
-          await insertOutcome(transaction, batch.batchNumber, event);
+        } else if (batch !== null && batch.transactionHash === event.transactionHash) batch.lines.push(event);
       }
+      for (const { batchNumber, lines } of settled) await insertOutcomes(transaction, batchNumber, lines);
       await transaction.query("UPDATE chain_cursor SET next_block = $1", [last.number + 1n]);
       await transaction.query(
         "INSERT INTO followed_blocks VALUES ($1, $2) ON CONFLICT (block_number) DO UPDATE SET block_hash = $2",

@@ -1,11 +1,14 @@
 import { bigintArray, type Pool, textArray, withTransaction } from "@tac/kit";
 import { Capability, FeedEvent, Quote, Tariff, UsageReceipt, Wire } from "@tac/protocol";
+import QuickLRU from "quick-lru";
 import type { Address, Hex } from "viem";
 import { z } from "zod";
 import type { Examined } from "../feed/examine.ts";
-import type { Job } from "../rules/Job.ts";
+import { type Job, jobKey } from "../rules/Job.ts";
 import type { Candidate } from "../rules/settle.ts";
 import type { RejectionCode } from "../rules/Verdict.ts";
+
+const KEPT_JOBS = 4096;
 
 export type FeedCursor = { gateway: Address; seq: bigint; hash: Hex };
 
@@ -60,6 +63,8 @@ export type JudgedPage = { examined: readonly Examined[]; texts: readonly string
 /** What this replica pulled and validated. Events are written once and never altered but for their outcome. */
 export class FeedStore {
   readonly #pool: Pool;
+  /** Jobs read before, by `jobKey`; what opened a job never changes. */
+  readonly #jobs = new QuickLRU<string, Job>({ maxSize: KEPT_JOBS });
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -125,29 +130,35 @@ export class FeedStore {
 
   /** The job of each id that this gateway's feed opened. */
   async jobsOf(gateway: Address, jobIds: readonly Hex[]): Promise<Map<Hex, Job>> {
-    if (jobIds.length === 0) return new Map();
+    const found = new Map<Hex, Job>();
+    for (const jobId of jobIds) {
+      const job = this.#jobs.get(jobKey(gateway, jobId));
+      if (job !== undefined) found.set(jobId, job);
+    }
+    const unknown = jobIds.filter((jobId) => !found.has(jobId));
+    if (unknown.length === 0) return found;
     const { rows } = await this.#pool.query<{
       job_id: Hex;
       opened_seq: bigint;
       capability_hash: Hex;
       is_eoa_signed: boolean;
       opening: Record<string, unknown>;
-    }>("SELECT * FROM jobs WHERE gateway = $1 AND job_id = ANY($2)", [gateway, jobIds]);
-    return new Map(
-      rows.map((row) => [
-        row.job_id,
-        {
-          gateway,
-          jobId: row.job_id,
-          openedSeq: row.opened_seq,
-          capabilityHash: row.capability_hash,
-          isEoaSigned: row.is_eoa_signed,
-          capability: Wire.parse(Capability.schema, row.opening.capability),
-          capabilitySignature: Wire.parse(Wire.accountSignature, row.opening.capabilitySignature),
-          signedQuote: Wire.parse(Quote.signedSchema, row.opening.signedQuote),
-        },
-      ]),
-    );
+    }>("SELECT * FROM jobs WHERE gateway = $1 AND job_id = ANY($2)", [gateway, unknown]);
+    for (const row of rows) {
+      const job = {
+        gateway,
+        jobId: row.job_id,
+        openedSeq: row.opened_seq,
+        capabilityHash: row.capability_hash,
+        isEoaSigned: row.is_eoa_signed,
+        capability: Wire.parse(Capability.schema, row.opening.capability),
+        capabilitySignature: Wire.parse(Wire.accountSignature, row.opening.capabilitySignature),
+        signedQuote: Wire.parse(Quote.signedSchema, row.opening.signedQuote),
+      };
+      found.set(job.jobId, job);
+      this.#jobs.set(jobKey(gateway, job.jobId), job);
+    }
+    return found;
   }
 
   /** Events after `fromSeq` up to `toSeq`, ascending, at most `limit`. */

@@ -1,4 +1,4 @@
-import type { Transaction } from "@tac/kit";
+import { bigintArray, type Transaction, textArray } from "@tac/kit";
 import { BatchHeader, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { ChainEvent } from "../chain/ChainPort.ts";
@@ -71,13 +71,23 @@ export const insertCommitted = (transaction: Transaction, event: ChainEvent & { 
     ],
   );
 
-export const insertOutcome = (
+/** What became of the lines of one batch. Of a line that stands twice, which the chain does not pay twice, the last. */
+export const insertOutcomes = (
   transaction: Transaction,
   batchNumber: bigint,
-  event: ChainEvent & { kind: "line-settled" },
-) =>
-  transaction.query(
-    `INSERT INTO line_outcomes VALUES ($1, $2, $3, $4)
+  settled: readonly (ChainEvent & { kind: "line-settled" })[],
+) => {
+  const lines = [...new Map(settled.map((line) => [`${line.jobId} ${line.providerId}`, line])).values()];
+  return transaction.query(
+    `INSERT INTO line_outcomes
+     SELECT $1, job_id, provider_id, outcome::numeric FROM unnest($2::text[], $3::bigint[], $4::text[])
+       AS line(job_id, provider_id, outcome)
      ON CONFLICT (batch_number, job_id, provider_id) DO UPDATE SET outcome = excluded.outcome`,
-    [batchNumber, event.jobId, event.providerId, event.outcome.toString()],
+    [
+      batchNumber,
+      textArray(lines.map(({ jobId }) => jobId)),
+      bigintArray(lines.map(({ providerId }) => providerId)),
+      textArray(lines.map(({ outcome }) => outcome.toString())),
+    ],
   );
+};
