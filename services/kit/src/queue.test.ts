@@ -3,7 +3,13 @@ import { Errors } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createQueues, type Queues } from "./queue.ts";
-import { sharedRedisUrl, startTestDatabase, type TestDatabase } from "./testing/index.ts";
+import {
+  canStartRedis,
+  sharedRedisUrl,
+  startTestDatabase,
+  startTestRedis,
+  type TestDatabase,
+} from "./testing/index.ts";
 
 const redisUrl = sharedRedisUrl();
 
@@ -117,3 +123,32 @@ const conformance = (backend: Queues["backend"]) => {
 
 describe("queues on PostgreSQL", () => conformance("postgres"));
 describe.skipIf(redisUrl === undefined)("queues on Redis", () => conformance("redis"));
+
+test.skipIf(!canStartRedis())(
+  "a Redis that is gone is said at once, and what was lost with it can be added again",
+  async () => {
+    const redis = await startTestRedis();
+    const queues = createQueues({ databaseUrl: database.url, redisUrl: redis.url, onError: () => undefined });
+    const queue = queues.queue<z.input<typeof schema>>("a");
+    const handled: string[] = [];
+    queues.worker("a", schema, async ({ payload }) => handled.push(payload.jobId));
+    await queue.add({ jobId: "one" });
+    await vi.waitFor(() => expect(handled).toEqual(["one"]), 5_000);
+
+    await redis.kill();
+    await vi.waitFor(() => expect(queue.depth()).rejects.toThrow(), 5_000);
+    const askedAtMs = Date.now();
+    await expect(queue.add({ jobId: "two" })).rejects.toThrow();
+    expect(Date.now() - askedAtMs).toBeLessThan(1_000);
+
+    await redis.restart();
+    await vi.waitFor(() => queue.add({ jobId: "two" }, { jobId: "two" }), { timeout: 20_000, interval: 200 });
+    await vi.waitFor(() => expect(handled).toEqual(["one", "two"]), 20_000);
+
+    await redis.kill();
+    const closedAtMs = Date.now();
+    await queues.close();
+    expect(Date.now() - closedAtMs).toBeLessThan(9_000);
+    await redis.stop();
+  },
+);

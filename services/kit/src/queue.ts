@@ -9,6 +9,7 @@ import {
   withBackend,
 } from "bullmq";
 import { z } from "zod";
+import { withDeadline } from "./withDeadline.ts";
 
 export type AddOptions = {
   /** The same id is added once only, until the job has ended and been swept. No colon. */
@@ -45,10 +46,15 @@ export type Queues = {
     handler: (job: QueuedJob<z.output<Schema>>) => Promise<unknown>,
     limits?: { concurrency?: number },
   ) => { close: () => Promise<void> };
-  /** Lets running jobs end, then closes every worker and queue made here. */
+  /** Lets running jobs end, for six seconds, then closes every worker and queue made here, also when the store is gone. */
   close: () => Promise<void>;
 };
 
+const deadlineMs = 8_000;
+const reconnectMs = 500;
+/** How long running jobs may go on once closing has begun, and then how long leaving may take. */
+const runningMs = 6_000;
+const goodbyeMs = 1_000;
 const keepEnded = { count: 1_000, age: 3_600 };
 
 /**
@@ -71,32 +77,53 @@ export const createQueues = ({
         connection: { connectionString: databaseUrl, schema: "bullmq", migrate: true, max: 4 },
         onError,
       })
-    : build({
-        backend: "redis",
-        factory: createRedisBackend,
-        connection: { url: redisUrl, maxRetriesPerRequest: null },
-        onError,
-      });
+    : onRedis(redisUrl, onError);
+
+const onRedis = (redisUrl: string, onError: (error: Error, queueName: string) => void): Queues => {
+  let isClosed = false;
+  const connection = {
+    url: redisUrl,
+    maxRetriesPerRequest: null,
+    retryStrategy: () => (isClosed ? null : reconnectMs),
+  };
+  const queues = build({
+    backend: "redis",
+    factory: createRedisBackend,
+    connection,
+    // Whoever adds or asks is told at once that Redis is gone; workers wait for it.
+    askingConnection: { ...connection, enableOfflineQueue: false },
+    onError,
+  });
+  return {
+    ...queues,
+    close: () => {
+      isClosed = true;
+      return queues.close();
+    },
+  };
+};
 
 const build = <Backend extends IQueueBackend, Connection>({
   backend,
   factory,
   connection,
+  askingConnection = connection,
   onError,
 }: {
   backend: Queues["backend"];
   factory: BackendFactory<Backend, Connection>;
   connection: Connection;
+  askingConnection?: Connection;
   onError: (error: Error, queueName: string) => void;
 }): Queues => {
   const { Queue, Worker } = withBackend(factory);
   const openQueues = new Map<string, InstanceType<typeof Queue<unknown>>>();
-  const closers: (() => Promise<void>)[] = [];
+  const openWorkers = new Map<{ close: () => Promise<void> }, string>();
 
   const open = (name: string): InstanceType<typeof Queue<unknown>> => {
     const existing = openQueues.get(name);
     if (existing !== undefined) return existing;
-    const queue = new Queue<unknown>(name, { connection });
+    const queue = new Queue<unknown>(name, { connection: askingConnection });
     queue.on("error", (error) => onError(error, name));
     openQueues.set(name, queue);
     return queue;
@@ -108,24 +135,24 @@ const build = <Backend extends IQueueBackend, Connection>({
       const queue = open(name);
       return {
         add: async (payload, how = {}) => {
-          const job = await queue.add(name, payload, optionsOf(how));
+          const job = await inTime(queue.add(name, payload, optionsOf(how)));
           if (job.id === undefined) throw new Error(`The queue ${name} gave a job no id`);
           return job.id;
         },
         addMany: async (entries) => {
-          await queue.addBulk(
-            entries.map(({ payload, how = {} }) => ({ name, data: payload, opts: optionsOf(how) })),
-          );
+          const jobs = entries.map(({ payload, how = {} }) => ({
+            name,
+            data: payload,
+            opts: optionsOf(how),
+          }));
+          await inTime(queue.addBulk(jobs));
         },
         schedule: async (scheduleId, everyMs, payload) => {
-          await queue.upsertJobScheduler(
-            scheduleId,
-            { every: everyMs },
-            { name, data: payload, opts: optionsOf({}) },
-          );
+          const template = { name, data: payload, opts: optionsOf({}) };
+          await inTime(queue.upsertJobScheduler(scheduleId, { every: everyMs }, template));
         },
-        depth: () => queue.getJobCountByTypes("waiting", "delayed", "active", "prioritized"),
-        failedCount: () => queue.getJobCountByTypes("failed"),
+        depth: () => inTime(queue.getJobCountByTypes("waiting", "delayed", "active", "prioritized")),
+        failedCount: () => inTime(queue.getJobCountByTypes("failed")),
       };
     },
     worker: (name, schema, handler, { concurrency = 1 } = {}) => {
@@ -135,16 +162,23 @@ const build = <Backend extends IQueueBackend, Connection>({
       });
       worker.on("error", (error) => onError(error, name));
       worker.on("failed", (_job, error) => onError(error, name));
-      const close = (): Promise<void> => worker.close();
-      closers.push(close);
-      return { close };
+      openWorkers.set(worker, name);
+      return { close: () => worker.close() };
     },
     close: async () => {
-      await Promise.all(closers.map((close) => close()));
-      await Promise.all([...openQueues.values()].map((queue) => queue.close()));
+      // A store that is gone keeps some connections from ever closing; a service that ends has others to close.
+      const within = (closing: Promise<void>, milliseconds: number, name: string): Promise<void> =>
+        withDeadline(closing, milliseconds).catch((error: unknown) => onError(toError(error), name));
+      await Promise.all([...openWorkers].map(([worker, name]) => within(worker.close(), runningMs, name)));
+      await Promise.all([...openQueues].map(([name, queue]) => within(queue.close(), goodbyeMs, name)));
     },
   };
 };
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** A store that is silent must hold up neither a sweep, nor a scrape, nor a service that closes. */
+const inTime = <Result>(asking: Promise<Result>): Promise<Result> => withDeadline(asking, deadlineMs);
 
 const optionsOf = ({ jobId, delayMs, attempts = 5, backoffMs = 500 }: AddOptions) => ({
   attempts,
