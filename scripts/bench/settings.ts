@@ -48,7 +48,7 @@ const defaults = {
 };
 
 /** Calls that each subject answers before the first round: a server that has just started is another one. */
-export const trainingPlan = { rate: 200, warmUpSeconds: 0, seconds: 4 };
+export const trainingPlan = { rate: 200, warmUpSeconds: 0, seconds: 10 };
 
 const numbers = (text: string): number[] => {
   const values = text.split(/[\s,]+/).map(Number);
