@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { BatchResult, ValidationResult } from "./meter.ts";
+import type { BatchResult, MerkleResult, ValidationResult } from "./meter.ts";
 import { report } from "./report.ts";
 
 /**
@@ -34,6 +34,7 @@ export type Results = {
   /** The best of all rounds by the clock, of each kind. */
   validation: (ValidationResult & { checkout: "this" | "beside" })[];
   batch: BatchResult[];
+  merkle: MerkleResult;
 };
 
 const run = <Result>(script: string, ...parameters: string[]): Result => {
@@ -71,6 +72,7 @@ for (let round = 0; round < Number(values.rounds); round += 1)
       else if (measured.seconds < best.seconds) validation[place] = { ...measured, checkout };
     }
 const batch = values.windows.split(",").map((receipts) => run<BatchResult>("batch.ts", receipts));
+const merkle = run<MerkleResult>("merkle.ts", "100000");
 
 const results: Results = {
   measuredAt: new Date().toISOString(),
@@ -85,6 +87,7 @@ const results: Results = {
   load: { before, after: loadavg() },
   validation,
   batch,
+  merkle,
 };
 writeFileSync(join(values.out, "aggregator.json"), `${JSON.stringify(results, null, 2)}\n`);
 const text = report(results);

@@ -20,6 +20,9 @@ export type BatchResult = Spent & {
   microsEach: Record<string, number>;
 };
 
+/** Of the best of several rounds in one process. */
+export type MerkleResult = { receipts: number; leafSeconds: number; treeSeconds: number };
+
 export type ValidationResult = Spent & {
   receipts: number;
   countersigned: number;
