@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { Header, UsageReceipt, UsageReport } from "@tac/protocol";
+import { UsageReport } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { domains, type Harness, providerKey, startHarness } from "./support/harness.ts";
+import { type Harness, providerKey, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { signReport } from "./support/signReport.ts";
 import type { TestCaller } from "./support/TestCaller.ts";
 import { chunkOf } from "./support/TestProvider.ts";
 
@@ -21,21 +22,6 @@ afterAll(() => harness.stop());
 type TestJob = Awaited<ReturnType<Harness["openJob"]>>;
 type Counts = { inputTokens: bigint; outputTokens: bigint };
 
-const signedOn = (counts: Counts, key: Hex): UsageReport.SignedUsageReport => {
-  const headers = harness.provider.received.at(-1)?.headers ?? {};
-  const report: UsageReport.UsageReport = {
-    receiptId: headers[Header.receiptId] as Hex,
-    jobId: headers[Header.jobId] as Hex,
-    providerId: 1,
-    modelHash: UsageReceipt.modelHash("chat-1"),
-    cachedInputTokens: 0n,
-    requests: 1n,
-    durationMs: 0n,
-    ...counts,
-  };
-  return UsageReport.sign(report, domains.usageReceipts, key);
-};
-
 /** A stream whose provider reports once the gateway has cut it, if it reports at all. */
 const streamReporting = (counts: Counts | null, key: Hex = providerKey): void => {
   harness.provider.answer = (_received, response) => {
@@ -43,7 +29,10 @@ const streamReporting = (counts: Counts | null, key: Hex = providerKey): void =>
     response.write(chunkOf("one") + chunkOf(" two"));
     if (counts === null) return;
     response.once("close", () => {
-      void provider.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signedOn(counts, key)) });
+      void provider.send({
+        path: "/v1/usage/emit",
+        body: UsageReport.toJson(signReport(harness, counts, key)),
+      });
     });
   };
 };
@@ -100,7 +89,7 @@ test("one that its provider breaks off costs what that provider signs", async ()
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write(chunkOf("one") + chunkOf(" two"));
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const signed = signedOn({ inputTokens: 9n, outputTokens: 2n }, providerKey);
+    const signed = signReport(harness, { inputTokens: 9n, outputTokens: 2n });
     response.destroy();
     await provider.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) });
   };

@@ -12,6 +12,7 @@ import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { domains, gatewayAddress, type Harness, providerKey, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { signReport } from "./support/signReport.ts";
 import { chunkOf, DONE, sendJson, usageChunk } from "./support/TestProvider.ts";
 
 let harness: Harness;
@@ -24,31 +25,13 @@ afterAll(() => harness.stop());
 const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
-/** What the provider signs about the call it just received. */
-const reportOn = (counts: Partial<UsageReport.UsageReport>, key: Hex = providerKey) => {
-  const headers = harness.provider.received.at(-1)?.headers ?? {};
-  const report: UsageReport.UsageReport = {
-    receiptId: headers[Header.receiptId] as Hex,
-    jobId: headers[Header.jobId] as Hex,
-    providerId: 1,
-    modelHash: UsageReceipt.modelHash("chat-1"),
-    inputTokens: 10n,
-    cachedInputTokens: 0n,
-    outputTokens: 3n,
-    requests: 1n,
-    durationMs: 0n,
-    ...counts,
-  };
-  return UsageReport.sign(report, domains.usageReceipts, key);
-};
-
 const answerReporting = (counts: Partial<UsageReport.UsageReport>, key?: Hex) => {
   harness.provider.answer = (_received, response) =>
     sendJson(
       response,
       200,
       { choices: [{ message: { content: "one" } }], usage: { prompt_tokens: 10, completion_tokens: 3 } },
-      { [Header.countersignature]: UsageReport.toHeader(reportOn(counts, key)) },
+      { [Header.countersignature]: UsageReport.toHeader(signReport(harness, counts, key)) },
     );
 };
 
@@ -124,7 +107,7 @@ describe("a provider's report", () => {
   test("in the last comment of a stream is taken, and not passed on", async () => {
     const job = await harness.openJob({ countersigned: true });
     harness.provider.answer = (_received, response) => {
-      const report = `: x-usage-report ${UsageReport.toHeader(reportOn({}))}\n\n`;
+      const report = `: x-usage-report ${UsageReport.toHeader(signReport(harness, {}))}\n\n`;
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.end(chunkOf("one") + usageChunk(10, 3) + DONE + report);
     };
@@ -150,7 +133,7 @@ describe("POST /v1/usage/emit", () => {
     const job = await harness.openJob({ countersigned: true });
     const provider = await harness.caller();
     harness.provider.answer = (_received, response) => {
-      const signed = reportOn({ ...embeddingCounts, inputTokens: 7n });
+      const signed = signReport(harness, { ...embeddingCounts, inputTokens: 7n });
       sendJson(response, 200, { data: [], usage: { prompt_tokens: 7 } });
       void sleep(100).then(() => provider.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) }));
     };
@@ -163,7 +146,7 @@ describe("POST /v1/usage/emit", () => {
     const job = await harness.openJob();
     await job.by.send(embed(job.token));
     const emit = async (inputTokens: bigint, key?: Hex) => {
-      const signed = reportOn({ ...embeddingCounts, inputTokens }, key);
+      const signed = signReport(harness, { ...embeddingCounts, inputTokens }, key);
       return job.by.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) });
     };
     expect(codeOf((await emit(7n, hex32())).text)).toBe("invalid_signature");
@@ -175,7 +158,7 @@ describe("POST /v1/usage/emit", () => {
   test("about an unknown call is refused", async () => {
     const job = await harness.openJob();
     await job.by.send(job.chat());
-    const signed = reportOn({ receiptId: hex32() });
+    const signed = signReport(harness, { receiptId: hex32() });
     const answer = await job.by.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) });
     expect([answer.status, codeOf(answer.text)]).toEqual([404, "unknown_receipt"]);
   });

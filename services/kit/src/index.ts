@@ -24,6 +24,7 @@ export { FetchError, type FetchFailure, fetchJson } from "./fetchJson.ts";
 export type { HealthCheck } from "./health.ts";
 export { loadJsonFile } from "./loadJsonFile.ts";
 export { createLogger, type Logger } from "./logger.ts";
+export { type Loop, startLoop } from "./loop.ts";
 export { createMetrics, type Metrics, millisecondBuckets } from "./metrics.ts";
 export { fromZodError, parseBody, parseParams, toProtocolError } from "./protocolErrors.ts";
 export { type AddOptions, createQueues, type JobQueue, type QueuedJob, type Queues } from "./queue.ts";

@@ -1,5 +1,4 @@
-import type { Logger } from "@tac/kit";
-import { startLoop } from "./replica/loop.ts";
+import { type Logger, startLoop } from "@tac/kit";
 import type { Replica } from "./replica.ts";
 
 /** What the replica still lacks; the name is what /healthz shows. */

@@ -1,3 +1,4 @@
+import { type Loop, startLoop } from "@tac/kit";
 import type { Rules } from "./protocol/State.ts";
 import { Builder } from "./replica/Builder.ts";
 import { ChainFollower } from "./replica/ChainFollower.ts";
@@ -6,7 +7,6 @@ import { Committer } from "./replica/Committer.ts";
 import type { Context } from "./replica/Context.ts";
 import { Deliverer } from "./replica/Deliverer.ts";
 import { Driver } from "./replica/Driver.ts";
-import { type Loop, startLoop } from "./replica/loop.ts";
 import { Submitter } from "./replica/Submitter.ts";
 
 export type Replica = {

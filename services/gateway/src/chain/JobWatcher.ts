@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger, Pool } from "@tac/kit";
+import { type Logger, type Loop, type Pool, startLoop } from "@tac/kit";
 import type { JobStore } from "../jobs/JobStore.ts";
 import type { RevocationStore } from "../revocation/RevocationStore.ts";
 import type { NowMs } from "../StoreClock.ts";
@@ -25,10 +24,9 @@ export class JobWatcher {
   readonly #pool: Pool;
   readonly #logger: Logger;
   readonly #settings: WatcherSettings;
-  readonly #stopping = new AbortController();
   #cursor: bigint | null = null;
   #readAtMs = 0;
-  #ended: Promise<void> = Promise.resolve();
+  #loop: Loop | null = null;
 
   constructor(deps: {
     chain: Pick<ChainPort, "jobChangesFrom">;
@@ -55,12 +53,16 @@ export class JobWatcher {
   }
 
   start(): void {
-    this.#ended = this.#run();
+    const onError = (error: unknown): void =>
+      this.#logger.warn({ err: error }, "revocations could not be read");
+    this.#loop = startLoop({ idleMs: this.#settings.pollMs, onError }, async (signal) => {
+      await this.poll(signal);
+      return false;
+    });
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#ended;
+    await this.#loop?.stop();
   }
 
   /** Everything on chain at this time, in Unix milliseconds, is in the store; 0 before the first time. */
@@ -69,10 +71,10 @@ export class JobWatcher {
   }
 
   /** Reads up to the head of the chain once. */
-  async poll(): Promise<void> {
+  async poll(signal?: AbortSignal): Promise<void> {
     const startedAtMs = this.#nowMs();
     this.#cursor ??= await this.#loadCursor();
-    for (let isCaughtUp = false; !isCaughtUp && !this.#stopping.signal.aborted; ) {
+    for (let isCaughtUp = false; !isCaughtUp && !signal?.aborted; ) {
       const from: bigint = this.#cursor + 1n;
       const { revocations, releasedJobIds, toBlock, headBlock } = await this.#chain.jobChangesFrom(from);
       let isNew = false;
@@ -96,21 +98,6 @@ export class JobWatcher {
   #overlapped(cursor: bigint): bigint {
     const first = this.#settings.startBlock - 1n;
     return cursor - OVERLAP_BLOCKS > first ? cursor - OVERLAP_BLOCKS : first;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await this.poll();
-      } catch (error) {
-        this.#logger.warn({ err: error }, "revocations could not be read");
-      }
-      await sleep(this.#settings.pollMs, undefined, { signal: this.#stopping.signal }).catch(
-        (error: unknown) => {
-          if (!this.#stopping.signal.aborted) throw error;
-        },
-      );
-    }
   }
 
   async #loadCursor(): Promise<bigint> {

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger } from "@tac/kit";
+import { type Logger, type Loop, startLoop } from "@tac/kit";
 import type { ChainPort } from "../chain/ChainPort.ts";
 import type { ReleaseStore, ReleaseTask } from "./ReleaseStore.ts";
 import { releaseStep } from "./releaseStep.ts";
@@ -30,47 +29,38 @@ type Deps = {
  */
 export class LockKeeper {
   readonly #deps: Deps;
-  readonly #stopping = new AbortController();
-  #ended: Promise<void> = Promise.resolve();
+  #loop: Loop | null = null;
 
   constructor(deps: Deps) {
     this.#deps = deps;
   }
 
   start(): void {
-    if (this.#deps.settings.perMinute > 0) this.#ended = this.#run();
+    const { logger, settings } = this.#deps;
+    if (settings.perMinute === 0) return;
+    const onError = (error: unknown): void => logger.warn({ err: error }, "expired locks could not be read");
+    this.#loop = startLoop({ idleMs: INTERVAL_MS, onError }, async (signal) => {
+      await this.work(signal);
+      return false;
+    });
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#ended;
+    await this.#loop?.stop();
   }
 
   /** Does what is due once, within the bound of a minute. Returns how many locks it looked at. */
-  async work(): Promise<number> {
+  async work(signal?: AbortSignal): Promise<number> {
     const { store, logger, settings } = this.#deps;
     await store.enrol(settings.perMinute);
     const tasks = await store.take(settings.perMinute);
     for (const task of tasks) {
-      if (this.#stopping.signal.aborted) break;
+      if (signal?.aborted) break;
       await this.#look(task).catch((error: unknown) => {
         logger.warn({ err: error, jobId: task.jobId }, "an expired lock could not be released");
       });
     }
     return tasks.length;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await this.work();
-      } catch (error) {
-        this.#deps.logger.warn({ err: error }, "expired locks could not be read");
-      }
-      await sleep(INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted) throw error;
-      });
-    }
   }
 
   async #look(task: ReleaseTask): Promise<void> {

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger, Pool, Transaction } from "@tac/kit";
+import { type Logger, type Loop, type Pool, startLoop, type Transaction } from "@tac/kit";
 import { Errors, type Revocation, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import { z } from "zod";
@@ -40,20 +39,21 @@ type Deps = {
  */
 export class RevocationKeeper {
   readonly #deps: Deps;
-  readonly #stopping = new AbortController();
-  #ended: Promise<void> = Promise.resolve();
+  #loop: Loop | null = null;
 
   constructor(deps: Deps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#ended = this.#run();
+    const { logger } = this.#deps;
+    const onError = (error: unknown): void =>
+      logger.warn({ err: error }, "tasks of revocations could not be read");
+    this.#loop = startLoop({ idleMs: IDLE_MS, onError }, async () => (await this.work()) === BATCH);
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#ended;
+    await this.#loop?.stop();
   }
 
   /** Does what is due once. Returns how many tasks it took. */
@@ -66,19 +66,6 @@ export class RevocationKeeper {
       if (task.kind === "close") await this.#attempt([task], () => this.#close(task));
     }
     return tasks.length;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        if ((await this.work()) === BATCH) continue;
-      } catch (error) {
-        this.#deps.logger.warn({ err: error }, "tasks of revocations could not be read");
-      }
-      await sleep(IDLE_MS, undefined, { signal: this.#stopping.signal }).catch((error: unknown) => {
-        if (!this.#stopping.signal.aborted) throw error;
-      });
-    }
   }
 
   /** A task that fails for a reason that lasts is ended with it; any other comes again by itself. */
