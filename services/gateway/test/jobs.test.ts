@@ -60,6 +60,13 @@ describe("POST /v1/jobs/lock", () => {
     await gateway.stop();
   });
 
+  test("refuses a job that is here with the quote of another", async () => {
+    const job = await harness.openJob();
+    const { signedQuote } = grantBody(makeGrant(job.by.holder.jwk, job.grant.tenantKey));
+    const answer = await job.by.send({ path: "/v1/jobs/lock", body: { ...job.body, signedQuote } });
+    expect([answer.status, codeOf(answer.text)]).toEqual([409, "quote_mismatch"]);
+  });
+
   test("refuses a plan whose models fit in no token, before anything is locked for it", async () => {
     const by = await harness.caller();
     const grant = makeGrant(by.holder.jwk, hex32());

@@ -34,8 +34,9 @@ export async function lockJob(deps: LockDeps, grant: Grant, context: GrantContex
   const { capability } = grant;
   const capabilityHash = Capability.hash(capability, context.domains.capability);
   const known = await deps.jobs.find(capability.jobId);
-  // The quote of a job that is here was checked when it came; its signer may have been replaced since.
-  if (known?.capabilityHash !== capabilityHash) checkGrant(grant, context);
+  // Who signed the quote of a job that is here was checked when it came, and may have been replaced since.
+  const isHere = known?.capabilityHash === capabilityHash;
+  checkGrant(grant, isHere ? { ...context, tariffSigners: [grant.signedQuote.signer] } : context);
   if (known === null) {
     checkGrantTime(grant, context);
     refuseUnissuable(deps, grant, capabilityHash, context);
