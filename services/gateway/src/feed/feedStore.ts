@@ -45,14 +45,15 @@ export async function readPage(
   afterSeq: bigint,
   limit: number,
 ): Promise<{ events: unknown[]; head: FeedEvent.FeedHead }> {
-  const { rows } = await pool.query<HeadRow & { events: unknown[] }>(
-    `SELECT h.seq, h.hash, h.recorded_at_ms, coalesce(
+  const { rows } = await pool.query<HeadRow & { events: unknown[] }>({
+    name: "feed_page",
+    text: `SELECT h.seq, h.hash, h.recorded_at_ms, coalesce(
               (SELECT json_agg(p.event ORDER BY p.seq)
                  FROM (SELECT event, seq FROM feed_events
                         WHERE gateway = h.gateway AND seq > $2 ORDER BY seq LIMIT $3) p), '[]') AS events
        FROM feed_heads h WHERE h.gateway = $1`,
-    [bytesOf(gateway), afterSeq, limit],
-  );
+    values: [bytesOf(gateway), afterSeq, limit],
+  });
   const row = rows[0];
   if (row === undefined) throw new Error("The feed of this gateway has no head");
   return { events: row.events, head: { gateway, seq: row.seq, hash: hexOf(row.hash) } };
