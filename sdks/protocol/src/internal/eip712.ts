@@ -108,17 +108,18 @@ function wordWriter(layout: Buffer, offset: number, field: { name: string; type:
   }
   const bits = Number(field.type.slice(4));
   const limit = 1n << BigInt(bits);
+  const word = new DataView(layout.buffer, layout.byteOffset + offset, 32);
   return (value) => {
     if (typeof value !== "bigint" && typeof value !== "number") throw unfit();
-    const integer = BigInt(value);
-    if (integer < 0n || integer >= limit) throw new RangeError(`${field.name} is not a ${field.type}.`);
+    if (value < 0 || value >= limit) throw new RangeError(`${field.name} is not a ${field.type}.`);
     // The upper bytes of a word that holds a small type are never written, so they stay zero.
     if (bits > 64) {
-      layout.writeBigUInt64BE(integer >> 192n, offset);
-      layout.writeBigUInt64BE((integer >> 128n) & MASK_64, offset + 8);
-      layout.writeBigUInt64BE((integer >> 64n) & MASK_64, offset + 16);
+      const upper = BigInt(value) >> 64n;
+      word.setBigUint64(0, upper >> 128n);
+      word.setBigUint64(8, (upper >> 64n) & MASK_64);
+      word.setBigUint64(16, upper & MASK_64);
     }
-    layout.writeBigUInt64BE(integer & MASK_64, offset + 24);
+    word.setBigUint64(24, BigInt(value) & MASK_64);
   };
 }
 
