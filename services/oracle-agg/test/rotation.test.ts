@@ -27,7 +27,9 @@ beforeAll(async () => {
   nodes = [1, 2, 3, 4].map(() => world.add());
   set = world.approve(setOf(nodes, 3));
   first = await runCeremony({ set, keyEpoch: 1, from: null }, world.peerOf);
-  deployment = await deployContracts(node.rpcUrl, node.privateKeys[0], first);
+  // Long enough that no slow machine lets it pass by itself.
+  const governor = { GOVERNOR_DELAY_SECONDS: "3600" };
+  deployment = await deployContracts(node.rpcUrl, node.privateKeys[0], first, governor);
   chain = createViemChain({
     deployment,
     rpcUrls: [node.rpcUrl],

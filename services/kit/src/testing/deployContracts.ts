@@ -23,11 +23,15 @@ const loneKey = (): GroupKey => {
   };
 };
 
-/** Deploys all contracts with the script that deploys to Base; the deployer proposes to the governor too. */
+/**
+ * Deploys all contracts with the script that deploys to Base, whose variables `settings` are; the deployer proposes to
+ * the governor too.
+ */
 export const deployContracts = async (
   rpcUrl: string,
   deployerKey: Hex,
   { groupPublicKey, possessionProof }: GroupKey = loneKey(),
+  settings: { GOVERNOR_DELAY_SECONDS?: string } = {},
 ): Promise<Deployment.Deployment> => {
   // forge may write below this folder only.
   const local = join(root, ".local");
@@ -54,6 +58,7 @@ export const deployContracts = async (
           AGGREGATOR_POSSESSION_PROOF: possessionProof,
           ADDRESSES_FILE: addressesFile,
           FOUNDRY_BROADCAST: join(folder, "broadcast"),
+          ...settings,
         },
       },
     );
