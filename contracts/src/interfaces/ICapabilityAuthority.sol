@@ -107,7 +107,7 @@ interface ICapabilityAuthority {
     /// @notice The caller revokes its capability with this salt, signed or not yet, for good. The vault's lock learns of
     /// it in the same transaction.
     /// @param salt The capability's salt, from which its job id follows.
-    /// @return jobId The job that can no longer be locked, or whose lock pays for no later batch window.
+    /// @return jobId The job that can no longer be locked, or whose lock pays for no batch window after the grace.
     function revoke(bytes32 salt) external returns (bytes32 jobId);
 
     /// @notice As `revoke`, submitted by anyone for a tenant that signed the EIP-712 struct

@@ -304,13 +304,16 @@ interface ICreditVault {
 
     /// @notice Treasury only: takes each amount from its lock and credits the sum to the treasury's account. One result
     /// per charge, in their order; a charge that cannot be paid gets a status and never reverts the others.
-    /// @dev In this order: no lock: UnknownJob. Closed: LockClosed. Revoked at or before `windowStart`: Revoked, pays
-    /// nothing. Enough left: Paid. Nothing left: LockExhausted. Else PaidInPart, and the lock is empty. A final charge
-    /// on an open lock closes it and returns the rest to the tenant, whatever its status.
-    /// @dev An expired lock pays until it is released: usage before expiry may settle after it.
+    /// @dev In this order: no lock: UnknownJob. Closed: LockClosed. Revoked, and the governor's grace ("graceSeconds")
+    /// has passed since by `windowStart`: Revoked, pays nothing. Enough left: Paid. Nothing left: LockExhausted. Else
+    /// PaidInPart, and the lock is empty. A final charge on an open lock closes it and returns the rest to the tenant,
+    /// whatever its status.
+    /// @dev An expired lock pays until it is released: usage before expiry may settle after it. A revoked lock pays for
+    /// windows that begin within the grace after its revocation; `release` waits as long, or for the grace of an earlier
+    /// expiry.
     /// @dev Reverts as a whole: NotTreasury, Paused.
-    /// @dev Warning: calls of a revoked job that fall in the window in which the revocation fell are still paid; the
-    /// shorter the windows, the fewer.
+    /// @dev Warning: the vault knows windows, not calls. That a call of a revoked job came before the revocation is for
+    /// the aggregators to see; within the grace the vault believes them, as it does before the revocation.
     /// @param charges In the order in which they are to be charged.
     /// @param windowStart The batch's, in Unix milliseconds.
     function charge(Charge[] calldata charges, uint64 windowStart) external returns (Charged[] memory);

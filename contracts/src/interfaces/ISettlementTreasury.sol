@@ -93,7 +93,7 @@ interface ISettlementTreasury {
     /// @dev Warning: what a final line refuses its provider goes back to the tenant for good.
     /// @param batchHash EIP-712 digest of the batch's header.
     /// @param totalNano The header's, which the lines together never exceed.
-    /// @param windowStart of the batch, in Unix milliseconds: a capability revoked before it pays nothing.
+    /// @param windowStart of the batch, in Unix milliseconds: a capability revoked a grace before it pays nothing.
     /// @param lines As the aggregators signed them.
     function settle(bytes32 batchHash, uint128 totalNano, uint64 windowStart, Line[] calldata lines) external;
     /// @notice Pays what the provider is owed, in the settlement asset, to its payout address; anyone may call.

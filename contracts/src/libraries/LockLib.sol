@@ -15,8 +15,7 @@ library LockLib {
     uint8 internal constant CLOSED = 2;
 
     uint256 private constant REMAINING_MASK = type(uint64).max;
-    uint256 private constant REVOKED_AT_SHIFT = 104;
-    uint256 private constant REVOKED_AT_MASK = uint256(type(uint40).max) << REVOKED_AT_SHIFT;
+    uint256 private constant REVOKED_AT_MASK = uint256(type(uint40).max) << 104;
     uint256 private constant STATE_SHIFT = 184;
     /// @dev The state is the topmost field.
     uint256 private constant STATE_MASK = type(uint256).max << STATE_SHIFT;
@@ -62,13 +61,6 @@ library LockLib {
     function covers(LockWord word, uint256 amountNano) internal pure returns (bool) {
         uint256 raw = LockWord.unwrap(word);
         return raw & (STATE_MASK | REVOKED_AT_MASK) == OPEN_STATE && amountNano <= raw & REMAINING_MASK;
-    }
-
-    /// @param windowStart Unix milliseconds.
-    function isRevokedBy(LockWord word, uint256 windowStart) internal pure returns (bool) {
-        uint256 since = LockWord.unwrap(word) & REVOKED_AT_MASK;
-        if (since == 0) return false;
-        return (since >> REVOKED_AT_SHIFT) * 1000 <= windowStart;
     }
 
     /// @dev Warning: `paidNano` must be at most what remains, else it borrows from the times above.

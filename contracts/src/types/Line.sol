@@ -39,7 +39,7 @@ enum LineStatus {
     ProviderInactive,
     /// @dev Nothing left under the cap of this window.
     ProviderCapReached,
-    /// @dev The capability was revoked before this batch's window began.
+    /// @dev The capability was revoked, and the grace had passed before this batch's window began.
     Revoked,
     /// @dev Out of order, or a duplicate of an earlier line.
     NotAscending,

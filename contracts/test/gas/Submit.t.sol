@@ -14,6 +14,8 @@ contract SubmitGasTest is SystemTest {
     uint256 private constant MOST_LINES = 1700;
     uint256 private constant MOST_FINAL_LINES = 1300;
     uint64 private constant LOCK_NANO = 1_000_000;
+    /// @dev What a line of a revoked lock may cost in a batch of 1,000: it asks the governor for the grace.
+    uint256 private constant REVOKED_LINE_GAS = 10_500;
 
     /// @dev One batch settles first, so that every slot a batch touches is warm in the sense of being nonzero.
     function setUp() public override {
@@ -52,6 +54,22 @@ contract SubmitGasTest is SystemTest {
     function test_Lines1000Final() public {
         _measure(1000, true);
         vm.snapshotGasLastCall("UsageReceipts", "submit, 1000 final lines");
+    }
+
+    function test_Lines1000OfRevokedLocks() public {
+        Line[] memory lines = _lines(1000, false);
+        bytes32[] memory jobIds = new bytes32[](lines.length);
+        for (uint256 i = 0; i < lines.length; ++i) {
+            jobIds[i] = lines[i].jobId;
+        }
+        vm.prank(tenant);
+        system.authority.revokeAll();
+        system.vault.applyRevocation(jobIds);
+        _submit(lines);
+        assertLt(
+            vm.snapshotGasLastCall("UsageReceipts", "submit, 1000 lines of revoked locks"),
+            1000 * REVOKED_LINE_GAS
+        );
     }
 
     /// @dev Final lines are the dearest: they touch the lock's owner and the tenant's account as well.

@@ -131,6 +131,24 @@ contract HostileBatchesTest is SystemTest {
         assertEq(system.vault.balanceOf(tenant), LOCK_NANO);
     }
 
+    /// @dev The tenant asks for its money back while the last window that may still be paid is on its way.
+    function test_RevokedLockPaysTheLastWindowOfItsGraceAndNotTheNext() public {
+        uint256 graceEndsAt = block.timestamp + 1 days;
+        vm.prank(tenant);
+        system.authority.revoke("job");
+        vm.warp(graceEndsAt - 1);
+        _submit(new Line[](0));
+        vm.expectRevert(
+            abi.encodeWithSelector(ICreditVault.CreditVault_NotYetReleasable.selector, _jobId, graceEndsAt)
+        );
+        system.vault.release(_jobId);
+        vm.warp(graceEndsAt);
+        assertEq(uint8(_submit(_one(1000, false))[0].status()), uint8(LineStatus.Paid));
+        vm.warp(graceEndsAt + 1);
+        assertEq(uint8(_submit(_one(1000, false))[0].status()), uint8(LineStatus.Revoked));
+        assertEq(system.vault.release(_jobId), LOCK_NANO - 1000);
+    }
+
     function test_SuspendedProviderIsPaidNothingAndKeepsWhatItEarned() public {
         _submit(_one(1000, false));
         vm.prank(address(system.governor));

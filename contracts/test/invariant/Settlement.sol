@@ -18,7 +18,7 @@ abstract contract SettlementInvariants is InvariantTest {
         add("INV-13", this.INV13_ABatchPaysAtMostItsTotal.selector);
         add("INV-14", this.INV14_AProviderIsPaidAtMostItsCapPerWindow.selector);
         add("INV-15", this.INV15_AnInactiveProviderIsNotPaid.selector);
-        add("INV-16", this.INV16_ARevokedCapabilityPaysForNoLaterWindow.selector);
+        add("INV-16", this.INV16_ARevokedCapabilityPaysForNoWindowAfterTheGrace.selector);
         add("INV-17", this.INV17_ARevocationNeverMoves.selector);
         add("INV-18", this.INV18_LinePayoutsEqualCreditsPlusFees.selector);
         add("INV-19", this.INV19_TheFeeIsItsShareAndWithinItsBound.selector);
@@ -74,7 +74,7 @@ abstract contract SettlementInvariants is InvariantTest {
         assertKept("INV-15");
     }
 
-    function INV16_ARevokedCapabilityPaysForNoLaterWindow() external view {
+    function INV16_ARevokedCapabilityPaysForNoWindowAfterTheGrace() external view {
         assertKept("INV-16");
     }
 

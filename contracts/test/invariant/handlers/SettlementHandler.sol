@@ -24,6 +24,7 @@ contract SettlementHandler is Handler {
         uint256 feeBps;
         uint256 capNano;
         uint256 capWindow;
+        uint256 graceSeconds;
         bool[] isActive;
         ICreditVault.Lock[] locks;
         uint256[] revokedAt;
@@ -155,13 +156,13 @@ contract SettlementHandler is Handler {
             status != LineStatus.Paid || paidNano == LineLib.amountNano(line.terms), "INV-12", "Paid in part"
         );
         require_(paidNano <= past.locks[index].remainingNano, "INV-09", "paid above the lock");
+        uint256 revokedAt = past.revokedAt[index];
+        bool isPastGrace = revokedAt != 0 && (revokedAt + past.graceSeconds) * 1000 <= header.windowStart;
+        require_(status != LineStatus.Revoked || isPastGrace, "INV-16", "refused within the grace");
         if (paidNano == 0) return;
         require_(past.isActive[index], "INV-15", "an inactive provider was paid");
         require_(past.locks[index].state == ICreditVault.LockState.Open, "INV-08", "a closed lock paid");
-        uint256 revokedAt = past.revokedAt[index];
-        require_(
-            revokedAt == 0 || revokedAt * 1000 > header.windowStart, "INV-16", "paid after the revocation"
-        );
+        require_(!isPastGrace, "INV-16", "paid after the grace of a revocation");
         uint256 capWindow = nowSeconds() / past.capWindow;
         uint256 allNano = store.addPaid(LineLib.providerId(line.terms), capWindow, paidNano);
         require_(allNano <= past.capNano, "INV-14", "paid above the provider's cap");
@@ -171,6 +172,7 @@ contract SettlementHandler is Handler {
         past.feeBps = system.governor.param("feeBps");
         past.capNano = system.governor.param("providerCapNano");
         past.capWindow = system.governor.param("capWindowSeconds");
+        past.graceSeconds = system.governor.param("graceSeconds");
         past.isActive = new bool[](lines.length);
         past.locks = new ICreditVault.Lock[](lines.length);
         past.revokedAt = new uint256[](lines.length);

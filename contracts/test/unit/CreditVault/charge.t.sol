@@ -2,10 +2,14 @@
 pragma solidity 0.8.30;
 
 import {ICreditVault} from "../../../src/interfaces/ICreditVault.sol";
+import {Capability} from "../../../src/types/Capability.sol";
 import {LineStatus} from "../../../src/types/Line.sol";
 import {FixtureVault} from "../../utils/FixtureVault.sol";
 
 contract CreditVaultChargeTest is FixtureVault {
+    /// @dev Of what is revoked now.
+    uint64 private constant GRACE_ENDS_MS = NOW_MS + uint64(GRACE) * 1000;
+
     bytes32 private _job;
 
     function setUp() public override {
@@ -75,8 +79,8 @@ contract CreditVaultChargeTest is FixtureVault {
         _expect(_charge(_job, 1, false), 0, 0, LineStatus.LockClosed);
     }
 
-    function testFuzz_Charge_OfAWindowAfterTheRevocationPaysNothing(uint64 windowStart, bool isFinal) public {
-        windowStart = uint64(bound(windowStart, NOW_MS, type(uint64).max));
+    function testFuzz_Charge_OfAWindowAfterTheGracePaysNothing(uint64 windowStart, bool isFinal) public {
+        windowStart = uint64(bound(windowStart, GRACE_ENDS_MS, type(uint64).max));
         vm.prank(tenant);
         authority.revoke("job");
         uint64 releasedNano = isFinal ? CREDIT : 0;
@@ -86,12 +90,57 @@ contract CreditVaultChargeTest is FixtureVault {
         if (isFinal) _expectClosed(_job);
     }
 
-    function testFuzz_Charge_OfAWindowBeforeTheRevocationIsPaid(uint64 windowStart) public {
-        windowStart = uint64(bound(windowStart, 0, NOW_MS - 1));
+    function testFuzz_Charge_OfAWindowWithinTheGraceIsPaid(uint64 windowStart) public {
+        windowStart = uint64(bound(windowStart, 0, GRACE_ENDS_MS - 1));
         vm.prank(tenant);
         authority.revoke("job");
         _expect(_chargeWindow(_job, 1, false, windowStart), 1, 0, LineStatus.Paid);
         assertEq(vault.lockOf(_job).revokedAt, NOW);
+    }
+
+    function test_Charge_OfTheWindowThatBeginsAsTheGraceEndsIsTheFirstRefused() public {
+        vm.prank(tenant);
+        authority.revoke("job");
+        _expect(_chargeWindow(_job, 1, false, GRACE_ENDS_MS - 1), 1, 0, LineStatus.Paid);
+        _expect(_chargeWindow(_job, 1, false, GRACE_ENDS_MS), 0, 0, LineStatus.Revoked);
+        _expect(_chargeWindow(_job, 1, false, GRACE_ENDS_MS - 1), 1, 0, LineStatus.Paid);
+    }
+
+    function testFuzz_Charge_OfARevokedLockGoesByTheGraceOfNow(uint256 grace) public {
+        grace = bound(grace, 1 hours, 30 days);
+        governor.setParam("graceSeconds", grace);
+        vm.prank(tenant);
+        authority.revoke("job");
+        uint64 endsMs = uint64((NOW + grace) * 1000);
+        _expect(_chargeWindow(_job, 1, false, endsMs - 1), 1, 0, LineStatus.Paid);
+        _expect(_chargeWindow(_job, 1, false, endsMs), 0, 0, LineStatus.Revoked);
+    }
+
+    /// @dev A tenant that revokes gets nothing back while what was used before may still have to be paid.
+    function testFuzz_Charge_OfAWindowThatIsPaidCannotBeForestalledByARelease(uint256 wait) public {
+        wait = bound(wait, 0, GRACE - 1);
+        Capability memory capability = _capability("long", CREDIT);
+        capability.expiresAt = NOW + 30 days;
+        vault.lock(capability, _signed(capability));
+        vm.prank(tenant);
+        authority.revoke("long");
+        vm.warp(NOW + wait);
+        bytes32[] memory jobIds = new bytes32[](1);
+        jobIds[0] = capability.jobId;
+        vault.applyRevocation(jobIds);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ICreditVault.CreditVault_NotYetReleasable.selector, capability.jobId, NOW + GRACE
+            )
+        );
+        vault.release(capability.jobId);
+        _expect(_charge(capability.jobId, CREDIT, false), CREDIT, 0, LineStatus.Paid);
+    }
+
+    function test_Charge_OfALockThatIsNotRevokedAsksForNoGrace() public {
+        vm.expectCall(address(governor), abi.encodeCall(governor.param, ("graceSeconds")), 0);
+        _charge(_job, CREDIT + 1, false);
+        _charge(_job, 1, true);
     }
 
     function test_Charge_OfAllThatARevokedLockHoldsIsPaidInFull() public {
@@ -131,7 +180,7 @@ contract CreditVaultChargeTest is FixtureVault {
         charges[5] = ICreditVault.Charge(_job, 100, true);
 
         vm.prank(treasury);
-        ICreditVault.Charged[] memory charged = vault.charge(charges, NOW_MS);
+        ICreditVault.Charged[] memory charged = vault.charge(charges, GRACE_ENDS_MS);
 
         assertEq(charged.length, 6);
         _expect(charged[0], 400, 0, LineStatus.Paid);

@@ -36,20 +36,6 @@ contract LockLibTest is Test {
         _expect(word.less(paidNano), remainingNano - paidNano, expiresAt, revokedAt, validAfter, LockLib.OPEN);
     }
 
-    function testFuzz_IsRevokedBy_ComparesInMilliseconds(uint40 revokedAt, uint64 windowStart) public pure {
-        LockWord word = LockLib.open(type(uint64).max, type(uint40).max, type(uint40).max);
-        assertFalse(word.isRevokedBy(windowStart));
-        bool expected = revokedAt != 0 && uint256(revokedAt) * 1000 <= windowStart;
-        assertEq(word.withRevokedAt(revokedAt).isRevokedBy(windowStart), expected);
-    }
-
-    function testFuzz_IsRevokedBy_TurnsAtTheMillisecond(uint40 revokedAt) public pure {
-        revokedAt = uint40(bound(revokedAt, 1, type(uint40).max));
-        LockWord word = LockLib.open(1, 1, 1).withRevokedAt(revokedAt);
-        assertTrue(word.isRevokedBy(uint256(revokedAt) * 1000));
-        assertFalse(word.isRevokedBy(uint256(revokedAt) * 1000 - 1));
-    }
-
     function testFuzz_Covers_WhatItHoldsAndNoMore(
         uint64 remainingNano,
         uint256 amountNano,

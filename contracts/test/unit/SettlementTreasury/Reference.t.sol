@@ -21,6 +21,7 @@ contract SettlementReferenceTest is SystemTest {
     mapping(uint32 providerId => uint256) private _paidNano;
     mapping(uint32 providerId => uint256) private _askedNano;
     bytes32 private _revoked;
+    uint256 private _revokedAt;
 
     function setUp() public override {
         super.setUp();
@@ -35,13 +36,21 @@ contract SettlementReferenceTest is SystemTest {
         _revoked = system.authority.jobIdOf(tenant, bytes32(uint256(1)));
         vm.prank(tenant);
         system.authority.revoke(bytes32(uint256(1)));
-        skip(60);
+        _revokedAt = block.timestamp;
         for (uint256 i = 0; i < _jobIds.length; ++i) {
             _remainingNano[_jobIds[i]] = LOCK_NANO;
         }
     }
 
-    function testFuzz_SettlesAsThePlainReading(uint256 seed, uint8 count, uint256 totalNano) public {
+    function testFuzz_SettlesAsThePlainReading(
+        uint256 seed,
+        uint8 count,
+        uint256 totalNano,
+        uint256 graceSeconds
+    ) public {
+        // By then half of these graces are over.
+        setParam("graceSeconds", bound(graceSeconds, 1 hours, 1 hours + 1 minutes));
+        skip(1 hours + 30 seconds);
         Line[] memory lines = _lines(seed, bound(count, 0, 12));
         totalNano = bound(totalNano, 0, 20e9);
         LineOutcome[] memory actual = _settle(uint128(totalNano), lines);
@@ -99,7 +108,8 @@ contract SettlementReferenceTest is SystemTest {
         uint256 remainingNano = _remainingNano[line_.jobId];
         if (!_isJob(line_.jobId)) return (0, 0, LineStatus.UnknownJob);
         if (_isClosed[line_.jobId]) return (0, 0, LineStatus.LockClosed);
-        if (line_.jobId == _revoked) {
+        uint256 graceEndsAt = _revokedAt + system.governor.param("graceSeconds");
+        if (line_.jobId == _revoked && block.timestamp >= graceEndsAt) {
             status = LineStatus.Revoked;
         } else if (allowedNano <= remainingNano) {
             (paidNano, status) = (allowedNano, LineStatus.Paid);

@@ -145,15 +145,15 @@ contract SettleTest is SystemTest {
         _assertOutcome(outcomes[1], 0, 0, 0, LineStatus.LockClosed);
     }
 
-    function test_RevokedCapabilityPaysNothingLater() public {
+    function test_RevokedCapabilityPaysUntilTheGraceHasPassed() public {
         vm.prank(tenant);
         system.authority.revoke(bytes32(uint256(1)));
         bytes32 revoked = system.authority.jobIdOf(tenant, bytes32(uint256(1)));
-        bytes32[] memory jobIds = new bytes32[](1);
-        jobIds[0] = revoked;
-        system.vault.applyRevocation(jobIds);
-        skip(10);
+        skip(1 days - 1);
         LineOutcome[] memory outcomes = _settle(1000, _lines(line(revoked, _first, 1000, false)));
+        _assertOutcome(outcomes[0], 1000, 10, 0, LineStatus.Paid);
+        skip(1);
+        outcomes = _settle(1000, _lines(line(revoked, _first, 1000, false)));
         _assertOutcome(outcomes[0], 0, 0, 0, LineStatus.Revoked);
     }
 

@@ -33,8 +33,8 @@ export class RunningCalls {
   }
 
   /**
-   * The same for calls whose capability the chain has revoked: it pays for no window that begins later, so what they
-   * would still deliver is served for nothing.
+   * The same for calls whose capability the chain has revoked: they are paid, having begun before, but whoever revokes
+   * there means to spend no more.
    */
   breakOffRevoked({ tenant, jobId, revokedAtSeconds }: Revocation): void {
     for (const { call, breakOff } of this.#calls.values()) {

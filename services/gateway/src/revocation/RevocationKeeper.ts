@@ -82,7 +82,7 @@ export class RevocationKeeper {
     }
   }
 
-  /** The chain pays for no window that begins after the revocation, so calls admitted before it may end first. */
+  /** A revocation on chain breaks off the calls that run, so those admitted before this one may end first. */
   async #submit(task: RevocationTask): Promise<void> {
     const { signature, ...revocation } = Wire.parse(submitSchema, task.payload, "internal");
     const endsSoon = revocation.deadline <= BigInt(Math.floor(this.#deps.nowMs() / 1000)) + URGENT_SECONDS;
