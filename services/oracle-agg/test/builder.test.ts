@@ -100,6 +100,19 @@ test("events that are all refused do not bury a good one behind them", async () 
   expect(found?.batch.header.receiptsRoot).toBe(UsageReceipt.leaf(good.receipt));
 });
 
+test("the window ends before what was not looked at", async () => {
+  const job = openJob(gateway.account);
+  chain.lock(job);
+  const nowMs = BigInt(Date.now());
+  gateway.recordAt(nowMs - 4_000n, { kind: "job-opened", body: job.opened });
+  for (const earlierMs of [3_000n, 2_000n, 1_000n])
+    gateway.recordAt(nowMs - earlierMs, { kind: "usage", body: call(job) });
+  await pullAll();
+  expect((await plan(3))?.batch.header).toMatchObject({ receiptCount: 1, windowEnd: nowMs - 2_000n });
+  expect((await plan(4))?.batch.header).toMatchObject({ receiptCount: 2, windowEnd: nowMs - 1_000n });
+  expect((await plan(5))?.batch.header.receiptCount).toBe(3);
+});
+
 test("a batch with receipts stored before leaves were is the same batch", async () => {
   const job = openJob(gateway.account);
   chain.lock(job);

@@ -3,7 +3,8 @@ import type { Address } from "viem";
 import type { LanePosition } from "../chain/ChainPort.ts";
 import { readFacts } from "../chain/readFacts.ts";
 import type { Job } from "../rules/Job.ts";
-import { differences, type FeedSlice, type Plan, planBatch } from "../rules/plan.ts";
+import { differences, type Plan, planBatch } from "../rules/plan.ts";
+import type { Feed } from "../rules/settle.ts";
 import type { FeedState } from "../store/FeedStore.ts";
 import type { Context } from "./Context.ts";
 
@@ -34,7 +35,8 @@ export class Builder {
       const slices = await Promise.all(
         states.map(({ committed, pulled }) => this.#slice(committed, pulled.seq, limit)),
       );
-      const plan = await this.#build(lane, chainBlock, windowEndMs, slices);
+      const endMs = endOfSeen(slices, limit, lane.lastWindowEnd, windowEndMs);
+      const plan = await this.#build(lane, chainBlock, endMs, slices);
       const sawAll = slices.every(({ events }) => events.length < limit);
       if (plan !== null || sawAll || limit === MAX_EVENTS) return plan;
     }
@@ -58,7 +60,7 @@ export class Builder {
     return { plan, problems: differences({ header, sources }, plan) };
   }
 
-  async #slice(committed: FeedState["committed"], toSeq: bigint, limit: number): Promise<FeedSlice> {
+  async #slice(committed: FeedState["committed"], toSeq: bigint, limit: number): Promise<Feed> {
     const { gateway, seq, hash } = committed;
     const events = await this.#context.feeds.candidates(gateway, seq, toSeq, limit);
     return { gateway, fromSeq: seq, fromHash: hash, events };
@@ -68,7 +70,7 @@ export class Builder {
     lane: LanePosition,
     chainBlock: bigint,
     windowEndMs: bigint,
-    slices: readonly FeedSlice[],
+    slices: readonly Feed[],
   ): Promise<Plan | null> {
     const { set, domains, chain, batches, feeds } = this.#context;
     const candidates = slices.flatMap(({ events }) => events);
@@ -90,3 +92,10 @@ export class Builder {
     });
   }
 }
+
+/** The window ends before what was not looked at, as it does before what finds no room in a full batch. */
+const endOfSeen = (slices: readonly Feed[], limit: number, startMs: bigint, endMs: bigint): bigint =>
+  slices.reduce((soonestMs, { events }) => {
+    const lastMs = events.length < limit ? undefined : events.at(-1)?.recordedAtMs;
+    return lastMs !== undefined && lastMs > startMs && lastMs < soonestMs ? lastMs : soonestMs;
+  }, endMs);

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { orderlyFacts, toCandidates, validateFeed } from "../../test/support/judge.ts";
 import { TestGateway } from "../../test/support/TestGateway.ts";
 import { call, domains, openJob } from "../../test/support/World.ts";
-import { differences, type FeedSlice, planBatch } from "./plan.ts";
+import { differences, planBatch } from "./plan.ts";
+import type { Feed } from "./settle.ts";
 
 const sliceOf = (gateway: TestGateway, receiptId: `0x${string}`) => {
   const job = openJob(gateway.account);
@@ -11,7 +12,7 @@ const sliceOf = (gateway: TestGateway, receiptId: `0x${string}`) => {
     { kind: "job-opened", body: job.opened },
     { kind: "usage", body: call(job, { receipt: { receiptId } }) },
   );
-  const slice: FeedSlice = {
+  const slice: Feed = {
     gateway: gateway.account.address,
     fromSeq: 0n,
     fromHash: `0x${"00".repeat(32)}`,
@@ -24,7 +25,7 @@ const sliceOf = (gateway: TestGateway, receiptId: `0x${string}`) => {
 describe("a receipt id that two gateways use", () => {
   const receiptId = `0x${"5a".repeat(32)}` as const;
   const entries = [new TestGateway(), new TestGateway()].map((gateway) => sliceOf(gateway, receiptId));
-  const idle: FeedSlice[] = Array.from({ length: 3 }, () => ({
+  const idle: Feed[] = Array.from({ length: 3 }, () => ({
     gateway: new TestGateway().account.address,
     fromSeq: 0n,
     fromHash: `0x${"00".repeat(32)}`,
@@ -35,7 +36,7 @@ describe("a receipt id that two gateways use", () => {
     gatewayTerms: new Map(entries.flatMap((entry) => [...entry.facts.gatewayTerms])),
     jobs: new Map(entries.flatMap((entry) => [...entry.facts.jobs])),
   };
-  const planOf = (feeds: FeedSlice[], nextBatchNumber: bigint) =>
+  const planOf = (feeds: Feed[], nextBatchNumber: bigint) =>
     planBatch({
       domain: domains.usageReceipts,
       laneId: 0,

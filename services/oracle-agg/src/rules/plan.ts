@@ -1,26 +1,21 @@
 import { Batch, BatchHeader, type Sources } from "@tac/protocol";
 import { type Address, concat, type Hex, keccak256, numberToHex } from "viem";
 import type { LanePosition } from "../chain/ChainPort.ts";
-import { type Candidate, type SettleFacts, type Settlement, settle } from "./settle.ts";
+import type { Feed, SettleFacts, Settlement } from "./settle.ts";
+import { settleWindow } from "./settleWindow.ts";
 
 /** Bounds of one batch, which keep its transaction well below the gas limit of Base. */
 export const MAX_RECEIPTS = 10_000;
 export const MAX_LINES = 500;
-/**
- * How long before the window's end an event must have been recorded to be refused for what a later block may cure. The
- * window ends no later than the pinned block, so the chain has had this time, however far behind its head that is.
- */
-export const CURABLE_MS = 30_000n;
-
-export type FeedSlice = { gateway: Address; fromSeq: bigint; fromHash: Hex; events: readonly Candidate[] };
 
 export type PlanInput = {
   domain: Parameters<typeof BatchHeader.hash>[1];
   laneId: number;
   lane: LanePosition;
   chainBlock: bigint;
+  /** Unix ms; a full batch ends earlier. */
   windowEndMs: bigint;
-  feeds: readonly FeedSlice[];
+  feeds: readonly Feed[];
   facts: SettleFacts;
   maxReceipts?: number;
   maxLines?: number;
@@ -30,13 +25,13 @@ export type Plan = { batch: Batch.BuiltBatch; batchHash: Hex; settlement: Settle
 
 /** What the lane's next batch holds, or null when there is nothing to settle. */
 export const planBatch = (input: PlanInput): Plan | null => {
-  const { lane, laneId, chainBlock, windowEndMs, facts } = input;
+  const { lane, laneId, chainBlock, facts } = input;
   const feeds = inTurn(input.feeds, lane.nextBatchNumber);
-  const settlement = settle(feeds, facts, {
-    windowEndMs,
+  const { settlement, endMs } = settleWindow(feeds, facts, {
+    startMs: lane.lastWindowEnd,
+    endMs: input.windowEndMs,
     maxReceipts: input.maxReceipts ?? MAX_RECEIPTS,
     maxLines: input.maxLines ?? MAX_LINES,
-    curableAfterMs: windowEndMs - CURABLE_MS,
   });
   if (settlement.accepted.length === 0 && settlement.finalJobs.size === 0) return null;
   const batch = Batch.buildOf({
@@ -44,7 +39,7 @@ export const planBatch = (input: PlanInput): Plan | null => {
     keyEpoch: lane.keyEpoch,
     batchNumber: lane.nextBatchNumber,
     windowStart: lane.lastWindowEnd,
-    windowEnd: windowEndMs,
+    windowEnd: endMs,
     previousBatchHash: lane.lastBatchHash,
     sources: { chainBlock, ranges: rangesOf(feeds, settlement) },
     entries: settlement.accepted.map(({ receipt }) => receipt),
@@ -76,7 +71,7 @@ export const differences = (
   return problems;
 };
 
-const rangesOf = (feeds: readonly FeedSlice[], { progress }: Settlement): Sources.SourceRange[] =>
+const rangesOf = (feeds: readonly Feed[], { progress }: Settlement): Sources.SourceRange[] =>
   sortByGateway(
     feeds.flatMap(({ gateway, fromSeq }) => {
       const end = progress.find((entry) => entry.gateway === gateway);

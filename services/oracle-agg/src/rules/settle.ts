@@ -77,18 +77,24 @@ export type Settlement = {
   progress: Progress[];
 };
 
+/** One gateway's events after the last settled one, ascending by `seq`. */
+export type Feed = { gateway: Address; fromSeq: bigint; fromHash: Hex; events: readonly Candidate[] };
+
+const FULL_OF_RECEIPTS = "the batch is full of receipts";
+const FULL_OF_LINES = "the batch is full of lines";
+
+/** Whether an event was left out for want of room. */
+export const isFull = ({ progress }: Settlement): boolean =>
+  progress.some(({ stoppedBy }) => stoppedBy === FULL_OF_RECEIPTS || stoppedBy === FULL_OF_LINES);
+
 /** A gateway enrolled within the same minute as its first calls is not punished for a clock that differs. */
 const ENROLMENT_SKEW_MS = 60_000n;
 
 /**
  * Decides what a batch holds. Pure, and the same on every honest replica for the same events, facts and limits.
- * @param feeds one list per gateway, ascending by `seq`, in the order in which gateways share the limits.
+ * @param feeds one per gateway, in the order in which gateways share the limits.
  */
-export const settle = (
-  feeds: readonly { gateway: Address; fromSeq: bigint; fromHash: Hex; events: readonly Candidate[] }[],
-  facts: SettleFacts,
-  limits: SettleLimits,
-): Settlement => {
+export const settle = (feeds: readonly Feed[], facts: SettleFacts, limits: SettleLimits): Settlement => {
   const tally = new Tally(facts);
   const result: Settlement = { accepted: [], refused: [], finalJobs: new Map(), progress: [] };
   for (const feed of feeds) {
@@ -136,8 +142,8 @@ const stopReason = (
     return isCurable(refusal.code) && event.recordedAtMs > limits.curableAfterMs
       ? `the chain may still cure ${refusal.code}`
       : null;
-  if (event.kind === "usage" && tally.receipts >= limits.maxReceipts) return "the batch is full of receipts";
-  if (tally.linesWith(event) > limits.maxLines) return "the batch is full of lines";
+  if (event.kind === "usage" && tally.receipts >= limits.maxReceipts) return FULL_OF_RECEIPTS;
+  if (tally.linesWith(event) > limits.maxLines) return FULL_OF_LINES;
   return null;
 };
 

@@ -12,8 +12,8 @@ import {
 } from "../../src/protocol/State.ts";
 import { step } from "../../src/protocol/step.ts";
 import { jobKey } from "../../src/rules/Job.ts";
-import { differences, type FeedSlice, type Plan, planBatch } from "../../src/rules/plan.ts";
-import type { JobFacts, SettleFacts } from "../../src/rules/settle.ts";
+import { differences, type Plan, planBatch } from "../../src/rules/plan.ts";
+import type { Feed, JobFacts, SettleFacts } from "../../src/rules/settle.ts";
 import { domains } from "../support/World.ts";
 import type { SimChain } from "./SimChain.ts";
 import { FIRST_HASH, type SimFeed, tariffHash } from "./SimFeed.ts";
@@ -58,6 +58,8 @@ export type SimHost = {
   /** Mistakes made on purpose, see `Plant`. */
   forgetsProofs: boolean;
   submitsOnce: boolean;
+  /** Of one batch. */
+  maxReceipts: number;
   trace(what: string): void;
 };
 
@@ -256,12 +258,7 @@ export class SimReplica {
     );
   }
 
-  plan(
-    lane: Omit<Position, "laneId">,
-    chainBlock: bigint,
-    windowEndMs: bigint,
-    feeds: FeedSlice[],
-  ): Plan | null {
+  plan(lane: Omit<Position, "laneId">, chainBlock: bigint, windowEndMs: bigint, feeds: Feed[]): Plan | null {
     if (feeds.every(({ events }) => events.length === 0)) return null;
     const facts = this.#facts(chainBlock);
     if (facts === null) return null;
@@ -273,6 +270,7 @@ export class SimReplica {
       windowEndMs,
       feeds,
       facts,
+      maxReceipts: this.#host.maxReceipts,
     });
   }
 
@@ -318,7 +316,7 @@ export class SimReplica {
     return this.#store.committed.get(gateway) ?? { seq: 0n, hash: FIRST_HASH };
   }
 
-  #slice(gateway: Address, toSeq: bigint): FeedSlice {
+  #slice(gateway: Address, toSeq: bigint): Feed {
     const { seq, hash } = this.#committedOf(gateway);
     const events = this.#host.feeds.find((feed) => feed.gateway === gateway)?.events ?? [];
     return { gateway, fromSeq: seq, fromHash: hash, events: events.slice(Number(seq), Number(toSeq)) };

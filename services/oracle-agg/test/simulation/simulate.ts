@@ -3,6 +3,7 @@ import type { Draft } from "../../src/protocol/Certificate.ts";
 import type { Message } from "../../src/protocol/Message.ts";
 import { type Position, positionKey } from "../../src/protocol/Position.ts";
 import type { Rules, VoteRecord } from "../../src/protocol/State.ts";
+import { MAX_RECEIPTS } from "../../src/rules/plan.ts";
 import { Byzantine } from "./Byzantine.ts";
 import { type SimulatedCrypto, symbolicCrypto } from "./crypto.ts";
 import { Random } from "./Random.ts";
@@ -88,6 +89,8 @@ export const simulate = ({
     ),
   };
   chain.stuckChance = random.pick([0, 0.3]);
+  // In half of the runs batches are full, and their windows end at what they leave out.
+  const maxReceipts = seed % 2 === 0 ? 3 : MAX_RECEIPTS;
   const chainDown = new Set<number>();
   const feedDown = new Set<number>();
   const counts = { messages: 0, crashes: 0, partitions: 0, views: 0 };
@@ -254,6 +257,7 @@ export const simulate = ({
         }
       },
       forgetsProofs: plant === "accept-reused-proof",
+      maxReceipts,
       submitsOnce: plant === "submit-once",
       trace: (what) => trace(String(id), what),
     });

@@ -14,6 +14,10 @@ export class TestGateway {
   tamper: (page: FeedEvent.FeedPage) => FeedEvent.FeedPage = (page) => page;
 
   record(...bodies: FeedEvent.FeedBody[]): void {
+    this.recordAt(BigInt(Date.now()), ...bodies);
+  }
+
+  recordAt(recordedAtMs: bigint, ...bodies: FeedEvent.FeedBody[]): void {
     for (const body of bodies) {
       const previous = this.events.at(-1);
       this.events.push(
@@ -21,7 +25,7 @@ export class TestGateway {
           ...body,
           gateway: this.account.address,
           seq: (previous?.seq ?? 0n) + 1n,
-          recordedAtMs: BigInt(Date.now()),
+          recordedAtMs,
           previousHash: previous?.hash ?? FeedEvent.FIRST_PREVIOUS_HASH,
         }),
       );
