@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Certificates } from "./certificates.ts";
 import { awaitChain } from "./chain.ts";
 import { awaitHealthy } from "./health.ts";
@@ -22,6 +23,9 @@ export type Supervisor = {
 };
 
 type Running = { command: Command; part: Part };
+
+/** How long a part that ends while it starts is started again. */
+const RESTART_MS = 20_000;
 
 /** What the services store in and send to goes last. */
 const stoppedLast: readonly PartName[] = ["postgres", "chain"];
@@ -83,8 +87,17 @@ export const createSupervisor = (layout: Layout, { caFile, of }: Certificates): 
     restart: async (name, env = {}) => {
       const { command, part } = entryOf(name);
       if (!part.hasExited()) await part.stop();
-      start({ ...command, env: { ...command.env, ...env } });
-      await awaitReady(name);
+      const deadline = Date.now() + RESTART_MS;
+      for (;;) {
+        const started = start({ ...command, env: { ...command.env, ...env } });
+        try {
+          return await awaitReady(name);
+        } catch (error) {
+          // What was killed may hold its lock file or its memory for a moment longer: then a start ends at once.
+          if (!started.hasExited() || Date.now() > deadline) throw error;
+          await sleep(250);
+        }
+      }
     },
     stop,
   };

@@ -20,8 +20,11 @@ const contextOf = ({ identity, ca }: TlsMaterial) => ({
   minVersion: "TLSv1.3" as const,
 });
 
-/** A handshake takes a few round trips; whoever draws it out holds a connection that no other limit counts yet. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+/**
+ * Whoever draws a handshake out holds a connection that no other limit counts yet. Long, because where thousands connect
+ * at once the last ones wait for the processor through no fault of theirs.
+ */
+const HANDSHAKE_TIMEOUT_MS = 60_000;
 
 /** Options of an HTTPS server that speaks TLS 1.3 alone. */
 export const serverTlsOptions = ({ source, clients }: ServerTls): ServerOptions => {
