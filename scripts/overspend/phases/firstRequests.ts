@@ -27,7 +27,10 @@ export const firstRequests = async (
   const refused = ends.filter(({ code }) => code === "credit_exhausted").length;
   const problems = problemsOf(audit);
   if (admitted !== affordable) problems.push(`${admitted} calls were admitted on credit for ${affordable}`);
-  const others = ends.filter(({ status, code }) => status !== 200 && code !== "credit_exhausted");
+  // A provider that cannot keep up fails closed; such a call costs nothing, and its credit goes to another.
+  const failed = ends.filter(({ code }) => code === "provider_error").length;
+  const known = ["credit_exhausted", "provider_error"];
+  const others = ends.filter(({ status, code }) => status !== 200 && !known.includes(code));
   const outcomes = new Set(others.map(outcomeOf));
   for (const outcome of outcomes) {
     problems.push(`${others.filter((end) => outcomeOf(end) === outcome).length} calls ended with ${outcome}`);
@@ -40,6 +43,7 @@ export const firstRequests = async (
       ["credit for", affordable],
       ["admitted", admitted],
       ["refused with 402", refused],
+      ["failed at the provider, uncharged", failed],
       ["seconds", seconds.toFixed(1)],
     ],
     jobs: [audit],
