@@ -261,14 +261,23 @@ describe("calls that run while their capability is revoked", () => {
     stream.finish();
   });
 
-  test("on chain, before an answer has come, cost nothing", async () => {
+  test.each([
+    ["an answer", false],
+    ["the first event of a stream", true],
+  ])("on chain, before %s has come, cost nothing, and say why", async (_what, isStream) => {
     const job = await harness.openJob();
-    harness.provider.answer = () => undefined;
-    const call = job.by.send(job.chat());
+    harness.provider.answer = (_received, response) => {
+      if (isStream) response.writeHead(200, { "content-type": "text/event-stream" }).write(": wait\n\n");
+    };
+    const call = job.by.send(job.chat({ stream: isStream }));
     await expect.poll(() => harness.provider.received.length).toBeGreaterThan(0);
     harness.chain.revoke(job.grant.capability.tenant, job.jobId, Number(nowSeconds()));
-    expect(codeOf(await call)).toBe("capability_revoked");
+    expect((await call).text).toContain('"code":"capability_revoked"');
     expect((await harness.audit(job.jobId)).balances.get("available")).toBe(100_000n);
+    const { rows } = await harness.pool.query("SELECT state, outcome FROM calls WHERE job_id = $1", [
+      bytesOf(job.jobId),
+    ]);
+    expect(rows).toEqual([{ state: "released", outcome: "capability_revoked" }]);
   });
 });
 

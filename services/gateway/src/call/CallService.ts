@@ -165,8 +165,7 @@ export class CallService {
 function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {
   if (hangUp.aborted) return "disconnected_before_delivery";
   if (!(error instanceof Errors.ProtocolError)) return "internal";
-  if (error.code === "provider_timeout") return "provider_timeout";
-  if (error.code === "capability_revoked") return "disconnected_before_delivery";
+  if (error.code === "provider_timeout" || error.code === "capability_revoked") return error.code;
   return error.code === "invalid_request" || error.code === "rate_limited"
     ? "provider_refused"
     : "provider_error";

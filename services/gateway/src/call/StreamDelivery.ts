@@ -3,7 +3,7 @@ import { Errors, type Pricing, type UsageReport } from "@tac/protocol";
 import type { Hex } from "viem";
 import { hexOf } from "../ledger/bytes.ts";
 import type { CaptureOutcome } from "../ledger/Capture.ts";
-import { releaseCall } from "../ledger/releaseCall.ts";
+import { type ReleaseReason, releaseCall } from "../ledger/releaseCall.ts";
 import { type ProviderAnswer, toProviderError } from "../upstream/ProviderPool.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
 import { Checkpoint } from "./Checkpoint.ts";
@@ -153,8 +153,7 @@ export class StreamDelivery {
     await this.#checkpoint.settle();
     const { pool } = this.#deps;
     if (!this.#hasContent) {
-      const reason = this.#outcome === "disconnected" ? "disconnected_before_delivery" : "provider_error";
-      await releaseCall(pool, this.#call.callId, reason);
+      await releaseCall(pool, this.#call.callId, this.#whyNothing());
       return;
     }
     const { maxStoredBytes, headers, reportWaitMs } = this.#terms;
@@ -167,6 +166,11 @@ export class StreamDelivery {
       reportWaitMs,
       answer: () => ({ status: this.#answer.status, headers, body }),
     });
+  }
+
+  #whyNothing(): ReleaseReason {
+    if (this.#terms.signal.reason instanceof Errors.ProtocolError) return "capability_revoked";
+    return this.#outcome === "disconnected" ? "disconnected_before_delivery" : "provider_error";
   }
 
   #lastEvent(failure: unknown): Buffer | null {

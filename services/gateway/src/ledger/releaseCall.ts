@@ -8,6 +8,7 @@ export type ReleaseReason =
   | "provider_timeout"
   | "provider_refused"
   | "disconnected_before_delivery"
+  | "capability_revoked"
   | "not_countersigned"
   | "internal"
   | "abandoned";
