@@ -218,6 +218,13 @@ describe("FeedEvent", () => {
     ])("with %s is refused", (_name, text) => {
       expect(codeOf(() => FeedEvent.readPage(text))).toBe("invalid_request");
     });
+
+    it("of a gateway that repeats the members looked for is not searched again for each", () => {
+      const repeated = `,"jobId":"0x${"0".repeat(64)}",`.repeat(60_000);
+      const page = `{"events":[{"body":{"proof":"a","receipt":{"a":1${repeated}}}],"head":{}}`;
+      expect(readPageText(page)).toBeNull();
+      expect(codeOf(() => FeedEvent.readPage(page))).toBe("invalid_request");
+    });
   });
 
   it("has a head that its gateway signs", () => {

@@ -13,10 +13,12 @@ const STRING = '"[^"\\\\]*"';
 /** The rest of an object that holds no other and nothing that is escaped. */
 const REST = "[^{}\\\\]*";
 const BYTES32 = '"(0x[0-9a-f]{64})"';
+/** What stands before a member that is looked for: bounded, or a page of such members would be searched again for each. */
+const UP_TO = "[^{}\\\\]{0,1024}?";
 
 const USAGE = new RegExp(
   `\\{"body":\\{"proof":${STRING},` +
-    `"receipt":\\{[^{}\\\\]*?,"jobId":${BYTES32},[^{}\\\\]*?,"tariffHash":${BYTES32}\\},` +
+    `"receipt":\\{${UP_TO},"jobId":${BYTES32},${UP_TO},"tariffHash":${BYTES32}\\},` +
     `"receiptSignature":${STRING},"usageAuth":${STRING},` +
     `"usageReport":(?:null|\\{"report":\\{${REST}\\},"signature":${STRING}\\})\\},` +
     `"gateway":${STRING},"kind":"usage",${REST}\\}`,
