@@ -7,6 +7,7 @@ import { buildApp } from "./app.ts";
 import { Authenticator, PROOF_MEMORY_MS } from "./auth/Authenticator.ts";
 import { NonceIssuer } from "./auth/NonceIssuer.ts";
 import { CallService, type CallSettings } from "./call/CallService.ts";
+import { DeferredCharges } from "./call/DeferredCharges.ts";
 import { Replica } from "./call/Replica.ts";
 import { RunningCalls } from "./call/RunningCalls.ts";
 import { type Recovered, recoverCalls } from "./call/recoverCalls.ts";
@@ -102,6 +103,7 @@ export async function createGateway(
   const feed = new FeedWriter(pool, gateway, nowMs);
   const reports = new UsageReports(pool, chain, identity.domains);
   const running = new RunningCalls();
+  const charges = new DeferredCharges(logger);
   const providers = new ProviderPool(
     resources.providers,
     { timeoutMs: settings.upstreamTimeoutMs, connections: settings.providerConnections },
@@ -163,12 +165,18 @@ export async function createGateway(
   metrics.observedGauge("gateway_open_holds", "Calls with a hold that this process works on", () =>
     running.count(),
   );
+  metrics.observedGauge(
+    "gateway_pending_charges",
+    "Delivered answers whose charge is not committed yet",
+    () => charges.count(),
+  );
   const queueDepth = metrics.gauge("queue_depth", "Entries that wait", ["queue"]);
   const chargeDeps = { pool, feed, reports, logger, ...identity };
   const assertRevocationsFresh = () => revocationFeed.assertFresh();
   const calls = new CallService({
     ...chargeDeps,
     holds: new HoldBatcher(pool, { owner: replica.incarnation, proofMemoryMs: PROOF_MEMORY_MS, nowMs }),
+    charges,
     running,
     providers,
     settings: settings.call,
@@ -187,6 +195,7 @@ export async function createGateway(
     feed,
     reports,
     calls,
+    charges,
     running,
     providers,
     nonces,
@@ -219,7 +228,7 @@ export async function createGateway(
   app.server.timeout = settings.call.deadlineMs + UNREAD_MS;
 
   const stopping = new AbortController();
-  const recover = () => recoverCalls({ ...chargeDeps, replica, running, jobs, tariffs });
+  const recover = () => recoverCalls({ ...chargeDeps, replica, running, charges, jobs, tariffs });
   const housekeeping = async (): Promise<void> => {
     await clock.sample();
     await replica.renew();
@@ -259,6 +268,7 @@ export async function createGateway(
     },
     stop: async () => {
       stopping.abort();
+      await charges.end(settings.shutdownGraceMs);
       await Promise.all([ended, watcher.stop(), keeper.stop(), lockKeeper.stop()]);
       await revocationFeed.stop();
       await providers.close();

@@ -5,6 +5,7 @@ import type { Address, Hex } from "viem";
 import type { Authenticator } from "./auth/Authenticator.ts";
 import type { NonceIssuer } from "./auth/NonceIssuer.ts";
 import type { CallService } from "./call/CallService.ts";
+import type { DeferredCharges } from "./call/DeferredCharges.ts";
 import type { RunningCalls } from "./call/RunningCalls.ts";
 import type { UsageReports } from "./call/UsageReports.ts";
 import type { ChainPort } from "./chain/ChainPort.ts";
@@ -32,6 +33,7 @@ export type Deps = {
   feed: FeedWriter;
   reports: UsageReports;
   calls: CallService;
+  charges: DeferredCharges;
   running: RunningCalls;
   providers: ProviderPool;
   authenticator: Authenticator;

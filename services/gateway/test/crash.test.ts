@@ -62,6 +62,8 @@ type Step = {
   stream?: boolean;
   cut?: Cut;
   answer?: Answering;
+  /** The caller has its answer by then. */
+  isAnswered?: boolean;
   /** State of the call in the store when the process is killed. */
   state: string | null;
   recovered: { released: number; captured: number };
@@ -95,14 +97,16 @@ const steps: Step[] = [
     paidNano: (inputTokens) => inputTokens + 2,
   },
   {
-    name: "between the provider's answer and its capture",
+    name: "between the answer and its capture",
     cut: { statement: "capture_calls", lose: "request" },
+    isAnswered: true,
     state: "held",
     ...released,
   },
   {
-    name: "between its capture and the answer",
+    name: "after its capture",
     cut: { statement: "capture_calls", lose: "answer" },
+    isAnswered: true,
     state: "captured",
     recovered: nothing,
     retry: { status: 200 },
@@ -119,13 +123,14 @@ describe("a gateway that is killed", { timeout: 180_000 }, () => {
     // With a first call behind it the gateway knows the feed's head, and captures in one statement.
     const first = await harness.caller(earlier.by.holder, { connectUrl });
     await expect.poll(async () => (await first.send(earlier.chat())).status, patience).toBe(200);
+    await expect.poll(() => stateOf(earlier.jobId), patience).toBe("captured");
     const call = {
       ...job.chat({ stream: step.stream ?? false }),
       headers: { "idempotency-key": "crash" },
     };
     if (step.answer) harness.provider.answer = step.answer;
     if (step.cut) proxy.cut(step.cut);
-    const lost = by.send(call).then(
+    const outcome = by.send(call).then(
       () => "answered",
       () => "lost",
     );
@@ -134,7 +139,7 @@ describe("a gateway that is killed", { timeout: 180_000 }, () => {
     const exited = once(child, "exit");
     child.kill("SIGKILL");
     await exited;
-    expect(await lost).toBe("lost");
+    expect(await outcome).toBe(step.isAnswered === true ? "answered" : "lost");
     harness.reset();
 
     const next = await harness.makeGateway({ replicaId });

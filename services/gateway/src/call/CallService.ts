@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Errors } from "@tac/protocol";
 import type { Caller } from "../auth/Authenticator.ts";
 import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
@@ -7,6 +8,7 @@ import type { AdmittedCall } from "./AdmittedCall.ts";
 import { type Admission, admitCall, type CallRequest, requestHashOf } from "./admitCall.ts";
 import { answerHeaders } from "./answerHeaders.ts";
 import type { ChargeDeps } from "./chargeCall.ts";
+import type { DeferredCharges } from "./DeferredCharges.ts";
 import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
 import { forwardCall } from "./forwardCall.ts";
 import { type FirstCall, firstCallOf } from "./idempotency.ts";
@@ -29,6 +31,7 @@ export type CallSettings = {
 
 export type CallDeps = ChargeDeps & {
   holds: HoldBatcher;
+  charges: DeferredCharges;
   running: RunningCalls;
   providers: ProviderPool;
   settings: CallSettings;
@@ -58,7 +61,12 @@ export type CallAnswer =
       brokenOff: AbortSignal;
     };
 
-/** The path of a call: bound, hold, forward, meter, capture. */
+/** A store that takes longer for a charge will not take a hold either. */
+const CHARGES_MS = 1_000;
+/** A charge that another replica has begun is committed by then, unless its store is slow. */
+const OTHER_CHARGES_MS = 50;
+
+/** The path of a call: bound, hold, forward, meter, answer, capture. */
 export class CallService {
   readonly #deps: CallDeps;
 
@@ -88,17 +96,34 @@ export class CallService {
     return this.#deliver(admitted.call, admitted.outputTokensPerChoice, incoming);
   }
 
-  /** A key whose first call was released meanwhile runs again; each round waits, so the loop ends. */
+  /**
+   * A key whose first call was released meanwhile runs again; each round waits, so the loop ends. What a call before
+   * this one left of its hold may not be free yet, for it is charged after its answer: so before less than was asked for
+   * is held, or a call is refused for want of credit, those charges are waited for.
+   */
   async #admit(
     request: CallRequest,
   ): Promise<NonNullable<Admission> | Extract<FirstCall, { outcome: "answered" }>> {
-    const { holds, pool, settings } = this.#deps;
+    const { holds, pool, settings, charges } = this.#deps;
+    const { job } = request.caller;
+    const pendingCharges = (): Promise<void> | null => charges.ofTenant(job.capability.tenant, CHARGES_MS);
+    if (request.wanted.maxOutputTokens === null) await pendingCharges();
+    let wasShort = false;
     for (let isRepeat = false; ; isRepeat = true) {
-      const admission = await admitCall(holds, request, isRepeat);
+      const pending = pendingCharges();
+      const admission = await admitCall(holds, request, isRepeat).catch((error: unknown) => {
+        if (wasShort || !isShortOfCredit(error)) throw error;
+        wasShort = true;
+        return "short" as const;
+      });
+      if (admission === "short") {
+        await (pending ?? sleep(OTHER_CHARGES_MS));
+        continue;
+      }
       if (admission !== null) return admission;
       const first = await firstCallOf(
         pool,
-        request.caller.job.jobId,
+        job.jobId,
         request.idempotencyKey ?? "",
         requestHashOf(request.bodyBytes),
         settings.idempotencyWaitMs,
@@ -108,7 +133,7 @@ export class CallService {
   }
 
   async #deliver(call: AdmittedCall, outputTokens: bigint, incoming: IncomingCall): Promise<CallAnswer> {
-    const { settings, providers } = this.#deps;
+    const { settings, providers, charges } = this.#deps;
     const upstream = new AbortController();
     const { signal } = upstream;
     const finished = this.#begin(call, incoming.hangUp, upstream);
@@ -123,12 +148,24 @@ export class CallService {
     try {
       const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, signal);
       if (!incoming.wanted.stream) {
-        const whole = await deliverWhole(this.#deps, call, incoming.wanted, answer, terms);
+        const { answer: whole, commit } = await deliverWhole(
+          this.#deps,
+          call,
+          incoming.wanted,
+          answer,
+          terms,
+        );
+        await charges.defer(call, commit);
         finished();
         return { kind: "whole", ...whole };
       }
       const headers = answerHeaders(call, answer, "text/event-stream; charset=utf-8");
-      const streamTerms = { ...terms, headers, abort: () => upstream.abort() };
+      const streamTerms = {
+        ...terms,
+        headers,
+        abort: () => upstream.abort(),
+        defer: (charge: () => Promise<void>) => charges.defer(call, charge),
+      };
       const delivery = new StreamDelivery(this.#deps, call, incoming.wanted, answer, streamTerms);
       const events = await primedEvents(delivery.events(), finished);
       return { kind: "stream", status: answer.status, headers, events, brokenOff: signal };
@@ -169,4 +206,11 @@ function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {
   return error.code === "invalid_request" || error.code === "rate_limited"
     ? "provider_refused"
     : "provider_error";
+}
+
+function isShortOfCredit(error: unknown): boolean {
+  return (
+    error instanceof Errors.ProtocolError &&
+    (error.code === "credit_exhausted" || error.code === "over_budget")
+  );
 }

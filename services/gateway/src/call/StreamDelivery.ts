@@ -18,13 +18,15 @@ export type StreamTerms = DeliveryTerms & {
   headers: Record<string, string>;
   /** Ends the exchange with the provider. */
   abort: () => void;
+  /** Has the charge made after what is being delivered. */
+  defer: (charge: () => Promise<void>) => Promise<void>;
 };
 
 const AFTER_CLOSING_MS = 500;
 
 /**
  * Passes a provider's stream on, event by event, and charges what was delivered when it ends, however it ends:
- * - to the end: the counts settle, and the closing event is delivered after the charge is committed;
+ * - to the end: the closing event is delivered, and the charge follows;
  * - the caller hangs up: the upstream is aborted, and the events the caller's side took are charged;
  * - the hold is used up, the capability is revoked on chain, or the provider breaks off: the same, and the stream ends
  *   with an error event;
@@ -88,9 +90,10 @@ export class StreamDelivery {
         failure = Errors.fromCode("provider_error", { detail: "The provider's stream was empty." });
       }
       hasEnded = true;
-      if (this.#outcome === "complete" && failure === null && this.#closing !== null)
-        this.#record(this.#closing);
-      await this.#end();
+      if (this.#outcome === "complete" && failure === null) {
+        if (this.#closing !== null) this.#record(this.#closing);
+        await this.#terms.defer(() => this.#end());
+      } else await this.#end();
       if (failure !== null && this.#deliveredBytes === 0) throw failure;
       const last = this.#lastEvent(failure);
       if (last !== null) yield last;

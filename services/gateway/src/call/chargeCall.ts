@@ -31,38 +31,49 @@ export type CallEnd = {
   answer: (costNano: bigint) => StoredAnswer;
 };
 
-/** `costNano` is 0 for a call that ended uncharged. */
-export type Charged = { isCharged: boolean; costNano: bigint };
+/** What a call costs by both counts, 0 when it may not be charged; `commit` ends it so, false when it had already ended. */
+export type Charge = { costNano: bigint; commit: () => Promise<boolean> };
 
 /**
- * Ends a call with its charge: settles the two counts, signs the receipt, and commits charge, release, receipt,
- * event and answer together. A job that demands countersignatures is charged for countersigned calls only; any
- * other of its calls is released. A call that had already ended is left as it is.
+ * Settles the two counts of a call. Its charge, which signs the receipt and commits charge, release, receipt, event and
+ * answer together, may then come after the answer: the hold covers it. A job that demands countersignatures is charged for
+ * countersigned calls only; any other of its calls is released. A call that had already ended is left as it is.
  */
-export async function chargeCall(deps: ChargeDeps, call: AdmittedCall, end: CallEnd): Promise<Charged> {
+export async function prepareCharge(deps: ChargeDeps, call: AdmittedCall, end: CallEnd): Promise<Charge> {
   const report = await genuineReport(deps, call, end);
   const reported = report === null ? null : UsageReport.units(report.report);
   const settled = settleUnits(end.metered, reported, call.bound, call.prices);
   if (call.job.capability.countersigned && !settled.countersigned) {
-    await releaseCall(deps.pool, call.callId, "not_countersigned");
-    await recordDisagreement(deps, call, end.metered, reported, null, settled);
-    return { isCharged: false, costNano: 0n };
+    const release = async (): Promise<boolean> => {
+      await releaseCall(deps.pool, call.callId, "not_countersigned");
+      await recordDisagreement(deps, call, end.metered, reported, null, settled);
+      return false;
+    };
+    return { costNano: 0n, commit: release };
   }
-  const receipt = receiptOf(deps, call, settled, end.responseHash);
-  const receiptSignature = UsageReceipt.sign(receipt, deps.domains.usageReceipts, deps.gatewayPrivateKey);
-  const body: FeedEvent.Usage = {
-    receipt,
-    receiptSignature,
-    proof: call.proof,
-    usageAuth: call.usageAuthToken,
-    usageReport: settled.countersigned ? report : null,
+  const capture = async (): Promise<boolean> => {
+    const receipt = receiptOf(deps, call, settled, end.responseHash);
+    const body: FeedEvent.Usage = {
+      receipt,
+      receiptSignature: UsageReceipt.sign(receipt, deps.domains.usageReceipts, deps.gatewayPrivateKey),
+      proof: call.proof,
+      usageAuth: call.usageAuthToken,
+      usageReport: settled.countersigned ? report : null,
+    };
+    const isCharged = await deps.feed.capture(
+      { kind: "usage", body },
+      { callId: call.callId, receipt, outcome: end.outcome, answer: end.answer(settled.costNano) },
+    );
+    await recordDisagreement(deps, call, end.metered, reported, settled.units, settled);
+    return isCharged;
   };
-  const isCharged = await deps.feed.capture(
-    { kind: "usage", body },
-    { callId: call.callId, receipt, outcome: end.outcome, answer: end.answer(settled.costNano) },
-  );
-  await recordDisagreement(deps, call, end.metered, reported, settled.units, settled);
-  return { isCharged, costNano: isCharged ? settled.costNano : 0n };
+  return { costNano: settled.costNano, commit: capture };
+}
+
+/** Ends a call with its charge at once; false when it ended uncharged. */
+export async function chargeCall(deps: ChargeDeps, call: AdmittedCall, end: CallEnd): Promise<boolean> {
+  const { commit } = await prepareCharge(deps, call, end);
+  return commit();
 }
 
 async function genuineReport(

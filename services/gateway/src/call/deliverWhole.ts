@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import { Errors, Header, UsageReport } from "@tac/protocol";
 import { hexOf } from "../ledger/bytes.ts";
+import type { StoredAnswer } from "../ledger/Capture.ts";
 import type { ProviderAnswer } from "../upstream/ProviderPool.ts";
 import { toProviderError } from "../upstream/ProviderPool.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
 import { answerHeaders } from "./answerHeaders.ts";
-import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import { type Charge, type ChargeDeps, prepareCharge } from "./chargeCall.ts";
 import { readAll } from "./forwardCall.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { estimateTokens, meteredUnits, outputBytes, readUsage, type TokenCounts } from "./units.ts";
@@ -22,35 +23,36 @@ export type DeliveryTerms = {
   signal: AbortSignal;
 };
 
-/**
- * Takes a whole answer, charges it and gives it back for delivery. The charge is committed first, together with the
- * stored answer, so a caller who missed it gets it again for nothing. Errors: `provider_error`, `provider_timeout`.
- */
+/** An answer to deliver, and the charge that is to be committed, together with the stored answer, whatever becomes of it. */
+export type ChargedAnswer = { answer: WholeAnswer; commit: Charge["commit"] };
+
+/** Takes a whole answer and says what it costs. Errors: `provider_error`, `provider_timeout`. */
 export async function deliverWhole(
   deps: ChargeDeps,
   call: AdmittedCall,
   wanted: WantedCall,
   answer: ProviderAnswer,
   terms: DeliveryTerms,
-): Promise<WholeAnswer> {
+): Promise<ChargedAnswer> {
   const body = await readAll(answer, terms.maxAnswerBytes).catch((cause: unknown) => {
     throw toProviderError(cause, terms.signal);
   });
   const tokens = tokensOf(wanted, body);
   const headers = answerHeaders(call, answer, contentTypeOf(wanted, answer));
-  const { costNano } = await chargeCall(deps, call, {
+  const stored = (nano: bigint): StoredAnswer => ({
+    status: answer.status,
+    headers: { ...headers, [Header.costNano]: nano.toString() },
+    body: body.length <= terms.maxStoredBytes ? body : null,
+  });
+  const { costNano, commit } = await prepareCharge(deps, call, {
     metered: meteredUnits(tokens, call.prices, performance.now() - terms.startedAtMs),
     responseHash: hexOf(hash("sha256", body, "buffer")),
     outcome: "complete",
     report: reportOf(deps, answer),
     reportWaitMs: terms.reportWaitMs,
-    answer: (nano) => ({
-      status: answer.status,
-      headers: { ...headers, [Header.costNano]: nano.toString() },
-      body: body.length <= terms.maxStoredBytes ? body : null,
-    }),
+    answer: stored,
   });
-  return { status: answer.status, headers: { ...headers, [Header.costNano]: costNano.toString() }, body };
+  return { answer: { ...stored(costNano), body }, commit };
 }
 
 function tokensOf(wanted: WantedCall, body: Buffer): TokenCounts {

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "@tac/kit";
 import { Errors } from "@tac/protocol";
 import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
+import { waitFor } from "./waitFor.ts";
 
 /** What became of the first call of a key. `free`: it was released uncharged, so the key may run again. */
 export type FirstCall =
@@ -18,9 +18,6 @@ type Row = {
   body: Buffer | null;
 };
 
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 250;
-
 /**
  * The answer of the first call of an idempotency key, waiting for it for some time.
  * Errors: `call_running` after `waitMs`, `idempotency_conflict` for another request and for an answer not kept.
@@ -32,15 +29,14 @@ export async function firstCallOf(
   requestHash: Hex,
   waitMs: number,
 ): Promise<FirstCall> {
-  const endsAt = performance.now() + waitMs;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+  const first = await waitFor(waitMs, async (): Promise<FirstCall | null> => {
     const row = await read(pool, jobId, idempotencyKey);
     if (row === null) return { outcome: "free" };
     if (hexOf(row.request_hash) !== requestHash) throw Errors.fromCode("idempotency_conflict");
-    if (row.state === "captured") return answerOf(row);
-    if (performance.now() + pauseMs > endsAt) throw Errors.fromCode("call_running");
-    await sleep(pauseMs);
-  }
+    return row.state === "captured" ? answerOf(row) : null;
+  });
+  if (first === null) throw Errors.fromCode("call_running");
+  return first;
 }
 
 async function read(pool: Pool, jobId: Hex, idempotencyKey: string): Promise<Row | null> {

@@ -6,12 +6,14 @@ import type { TariffStore } from "../jobs/TariffStore.ts";
 import { hexOf } from "../ledger/bytes.ts";
 import { releaseCall } from "../ledger/releaseCall.ts";
 import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import type { DeferredCharges } from "./DeferredCharges.ts";
 import type { Replica } from "./Replica.ts";
 import type { RunningCalls } from "./RunningCalls.ts";
 
 export type RecoveryDeps = ChargeDeps & {
   replica: Replica;
   running: RunningCalls;
+  charges: DeferredCharges;
   jobs: JobStore;
   tariffs: TariffStore;
 };
@@ -50,7 +52,7 @@ export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
   const recovered: Recovered = { released: 0, captured: 0 };
   for (const row of await abandoned(deps)) {
     const callId = hexOf(row.call_id);
-    if (deps.running.has(callId)) continue;
+    if (deps.running.has(callId) || deps.charges.has(callId)) continue;
     try {
       if (row.state === "held") {
         if (await releaseCall(deps.pool, callId, "abandoned")) recovered.released += 1;
@@ -88,7 +90,7 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
     throw new Error(`The call ${callId} cannot be recovered: its job, tariff or checkpoint is missing`);
   }
   const metered = Wire.parse(Pricing.unitsSchema, row.metered_units, "internal");
-  const { isCharged } = await chargeCall(
+  return chargeCall(
     deps,
     {
       callId,
@@ -114,5 +116,4 @@ async function chargeDelivered(deps: RecoveryDeps, callId: Hex, row: Row): Promi
       answer: () => ({ status: 200, headers: {}, body: null }),
     },
   );
-  return isCharged;
 }

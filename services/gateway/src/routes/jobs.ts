@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { issueUsageAuth } from "../auth/issueUsageAuth.ts";
 import type { Deps } from "../deps.ts";
+import { callsEnded } from "../jobs/callsEnded.ts";
 import { closeJob } from "../jobs/closeJob.ts";
 import { endOf } from "../jobs/Job.ts";
 import { jobView } from "../jobs/jobView.ts";
@@ -21,6 +22,8 @@ const lockSchema = z.strictObject({
     .strictObject({ team: budgetSubject.exactOptional(), user: budgetSubject.exactOptional() })
     .default({}),
 });
+/** Whoever asks right after an answer sees its charge, unless the store is slow. */
+const CHARGES_MS = 1_000;
 const jobParams = z.object({ jobId: Wire.bytes32 });
 
 export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
@@ -75,6 +78,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     readJson(z.strictObject({}), request.body);
     const { jobId } = caller.job;
     await authenticator.spend(jobId, caller.proof);
+    await callsEnded(deps.pool, jobId);
     return closeJob(deps, { jobId, proof: caller.proof.jwt, usageAuth: caller.usageAuthToken });
   });
 
@@ -82,6 +86,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     const { jobId } = Wire.parse(jobParams, request.params);
     const caller = await authenticator.authenticate(request, "read", jobId);
     await authenticator.spend(jobId, caller.proof);
+    await deps.charges.ofTenant(caller.job.capability.tenant, CHARGES_MS);
     return jobView(deps, jobId);
   });
 }

@@ -1,11 +1,16 @@
+import type { Pool } from "@tac/kit";
 import { Errors, Wire } from "@tac/protocol";
 import type { FastifyInstance } from "fastify";
 import type { Hex } from "viem";
 import { z } from "zod";
+import { waitFor } from "../call/waitFor.ts";
 import type { Deps } from "../deps.ts";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 
 const params = z.object({ receiptId: Wire.bytes32 });
+
+/** Long enough for the charge that follows an answer. */
+const CHARGE_MS = 1_000;
 
 type Row = {
   body: { receipt: unknown; receiptSignature: string };
@@ -23,15 +28,8 @@ export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: 
     const { receiptId } = Wire.parse(params, request.params);
     const caller = await authenticator.authenticate(request, "read");
     await authenticator.spend(caller.job.jobId, caller.proof);
-    const { rows } = await pool.query<Row>(
-      `SELECT e.event->'body' AS body, c.outcome, b.*
-         FROM calls c JOIN feed_events e ON e.gateway = c.feed_gateway AND e.seq = c.feed_seq
-              LEFT JOIN batches b USING (batch_hash)
-        WHERE c.receipt_id = $1 AND c.job_id = $2 AND c.state = 'captured'`,
-      [bytesOf(receiptId), bytesOf(caller.job.jobId)],
-    );
-    const row = rows[0];
-    if (row === undefined) throw Errors.fromCode("unknown_receipt");
+    const row = await waitFor(CHARGE_MS, () => read(pool, receiptId, caller.job.jobId));
+    if (row === null) throw Errors.fromCode("unknown_receipt");
     return {
       receipt: row.body.receipt,
       signature: row.body.receiptSignature,
@@ -39,6 +37,20 @@ export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: 
       settlement: settlementOf(row),
     };
   });
+}
+
+/** Null while the call runs. Errors: `unknown_receipt` for a call that the job has not made, or was not charged for. */
+async function read(pool: Pool, receiptId: Hex, jobId: Hex): Promise<Row | null> {
+  const { rows } = await pool.query<Row | { body: null }>(
+    `SELECT e.event->'body' AS body, c.outcome, b.*
+       FROM calls c LEFT JOIN feed_events e ON e.gateway = c.feed_gateway AND e.seq = c.feed_seq
+            LEFT JOIN batches b USING (batch_hash)
+      WHERE c.receipt_id = $1 AND c.job_id = $2 AND NOT c.is_released`,
+    [bytesOf(receiptId), bytesOf(jobId)],
+  );
+  const [row] = rows;
+  if (row === undefined) throw Errors.fromCode("unknown_receipt");
+  return row.body === null ? null : row;
 }
 
 function settlementOf(row: Row): Record<string, string | number | Hex> | null {

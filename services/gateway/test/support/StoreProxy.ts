@@ -1,16 +1,17 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** Where a statement is lost: on its way to the store, or its answer on the way back. */
-export type Cut = { statement: string; lose: "request" | "answer" };
+/** What is lost with a statement: it, its answer, or the store, with it and with every connection. */
+export type Cut = { statement: string; lose: "request" | "answer" | "store" };
 
-/** A TCP proxy before PostgreSQL that can lose the first statement of a name, or its answer, and all that follows. */
+/** A TCP proxy before PostgreSQL that can lose the first statement of a name, its answer, and all that follows. */
 export class StoreProxy {
   readonly #store: URL;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #cut: Cut | null = null;
   #hasCut = false;
+  #isAway = false;
 
   constructor(storeUrl: string) {
     this.#store = new URL(storeUrl);
@@ -31,6 +32,11 @@ export class StoreProxy {
     this.#hasCut = false;
   }
 
+  /** The store that was lost can be reached again. */
+  restore(): void {
+    this.#isAway = false;
+  }
+
   /** Whether the statement has come. */
   get hasCut(): boolean {
     return this.#hasCut;
@@ -43,6 +49,10 @@ export class StoreProxy {
   }
 
   #join(client: Socket): void {
+    if (this.#isAway) {
+      client.destroy();
+      return;
+    }
     const store = connect(Number(this.#store.port), this.#store.hostname);
     let isSilent = false;
     for (const [one, two] of [
@@ -50,7 +60,11 @@ export class StoreProxy {
       [store, client],
     ] as const) {
       this.#sockets.add(one);
-      one.on("error", () => two.destroy()).on("close", () => two.destroy());
+      one.on("error", () => two.destroy());
+      one.on("close", () => {
+        this.#sockets.delete(one);
+        two.destroy();
+      });
     }
     client.on("data", (bytes) => {
       const cut = this.#cut;
@@ -58,7 +72,11 @@ export class StoreProxy {
         this.#cut = null;
         this.#hasCut = true;
         isSilent = true;
-        if (cut.lose === "request") return;
+        if (cut.lose === "store") {
+          this.#isAway = true;
+          for (const socket of this.#sockets) socket.destroy();
+        }
+        if (cut.lose !== "answer") return;
       }
       store.write(bytes);
     });

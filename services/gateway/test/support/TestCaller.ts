@@ -32,14 +32,18 @@ export class TestCaller {
   lastSession: Buffer | undefined;
   isResumed = false;
 
+  readonly #afterAnswer: () => Promise<void>;
+
   /** `connectUrl` is where a replica really listens, when that is not the URL that proofs name. */
   constructor(
     url: string,
     ca: string,
     holder = HolderKey.generate(),
     { connectUrl = url, session }: CallerConnection = {},
+    afterAnswer: () => Promise<void> = async () => undefined,
   ) {
     this.#url = url;
+    this.#afterAnswer = afterAnswer;
     this.holder = holder;
     this.#client = new Client(connectUrl, {
       pipelining: 1,
@@ -114,7 +118,15 @@ export class TestCaller {
     });
   }
 
+  /** The answer, and not before its charge is made, which a test may then look at. */
   async send(sent: Sent): Promise<Answer> {
+    const answer = await this.sendOnly(sent);
+    await this.#afterAnswer();
+    return answer;
+  }
+
+  /** The answer as soon as it is there. */
+  async sendOnly(sent: Sent): Promise<Answer> {
     const { statusCode, headers, body } = await this.begin(sent);
     return { status: statusCode, headers, text: await body.text() };
   }

@@ -1,12 +1,14 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Broadcast,
   createBroadcast,
   createLogger,
   createMetrics,
   createPool,
+  type Metrics,
   type Pool,
   staticTls,
 } from "@tac/kit";
@@ -185,13 +187,28 @@ export async function startHarness(
     namespace: gatewayAddress,
     onError: () => undefined,
   });
+  const metricsOf: Metrics[] = [];
+  /** Waits until every answer so far is charged, or no charge has been made for a while. */
+  const charged = async (): Promise<void> => {
+    const pending = async (): Promise<number> => {
+      const gauges = metricsOf.map(({ registry }) =>
+        registry.getSingleMetric("gateway_pending_charges")?.get(),
+      );
+      const values = (await Promise.all(gauges)).flatMap((gauge) => gauge?.values ?? []);
+      return values.reduce((sum, { value }) => sum + value, 0);
+    };
+    for (const endsAt = performance.now() + 1_000; performance.now() < endsAt; await sleep(1))
+      if ((await pending()) === 0) return;
+  };
   const make = (
     overrides: Partial<GatewaySettings> = {},
     onPool: Pool = runtimePool,
     logger = createLogger({ service: "gateway", level: process.env.LOG_LEVEL ?? "silent" }),
     onBroadcast: Broadcast = broadcast,
-  ): Promise<Gateway> =>
-    createGateway(
+  ): Promise<Gateway> => {
+    const metrics = createMetrics({ service: "gateway", processMetrics: false });
+    metricsOf.push(metrics);
+    return createGateway(
       {
         ...settingsOf(place),
         ...settings,
@@ -207,9 +224,10 @@ export async function startHarness(
         ],
         peers: new Map<string, KeyObject>([["1", PeerAuth.enrol(peerPublicKey)]]),
         logger,
-        metrics: createMetrics({ service: "gateway", processMetrics: false }),
+        metrics,
       },
     );
+  };
   const gateway = await make();
   await gateway.start();
   await gateway.app.listen({ host: "127.0.0.1", port });
@@ -219,7 +237,7 @@ export async function startHarness(
     holder = HolderKey.generate(),
     connection: CallerConnection = {},
   ): Promise<TestCaller> => {
-    const opened = await new TestCaller(url, certificate.cert, holder, connection).open();
+    const opened = await new TestCaller(url, certificate.cert, holder, connection, charged).open();
     callers.push(opened);
     return opened;
   };
@@ -249,6 +267,7 @@ export async function startHarness(
       return { replica, connectUrl: await replica.app.listen({ host: "127.0.0.1", port: 0 }) };
     },
     caller,
+    charged,
     /** Locks a job and gives its token. */
     openJob: (options: JobOptions = {}) => openJob(chain, caller, options),
     audit: (jobId: Hex) => auditJob(pool, jobId),
