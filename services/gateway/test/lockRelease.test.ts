@@ -1,4 +1,4 @@
-import { creditVaultAbi } from "@tac/contracts/abi";
+import { capabilityAuthorityAbi, creditVaultAbi } from "@tac/contracts/abi";
 import {
   type Chain,
   createChain,
@@ -175,4 +175,37 @@ test("two keepers whose transactions reach one block: one releases, for the othe
   const released = await both;
   expect(released.filter((one) => one === null)).toHaveLength(1);
   expect(released.filter((one) => one?.releasedNano === LOCKED_NANO)).toHaveLength(1);
+});
+
+test("revocations and releases are read together, and not at all while the head is the same", async () => {
+  const { tenant, jobId } = capability;
+  const first = (await chain.getBlockNumber()) + 1n;
+  const settings = { rpcUrls: [node.rpcUrl], chainId: node.chainId };
+  const holder = createSender({ chain, settings, privateKey: node.privateKeys[1] });
+  const authority = { address: deployment.capabilityAuthority, abi: capabilityAuthorityAbi };
+  await holder.send({ ...authority, functionName: "revoke", args: [capability.salt] });
+  await holder.send({ ...authority, functionName: "revokeAll" });
+  await goTo(0);
+  await clock().mine({ blocks: 1 });
+  await ports[0].submitRelease(jobId);
+
+  const changes = await ports[0].jobChangesFrom(first, null);
+  const head = await chain.getBlock();
+  expect(changes).toMatchObject({
+    revocations: [
+      { tenant, jobId },
+      { tenant, jobId: null },
+    ],
+    releasedJobIds: [jobId],
+    toBlock: head.number,
+    headBlock: head.number,
+    headHash: head.hash,
+  });
+  expect(await ports[0].jobChangesFrom(first, head.hash)).toBeNull();
+  await clock().mine({ blocks: 1 });
+  expect(await ports[0].jobChangesFrom(head.number + 1n, head.hash)).toMatchObject({
+    revocations: [],
+    releasedJobIds: [],
+    toBlock: head.number + 1n,
+  });
 });

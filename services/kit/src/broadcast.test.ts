@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Broadcast, createBroadcast } from "./broadcast.ts";
+import { createPool } from "./database.ts";
 import { sharedRedisUrl, startTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 const redisUrl = sharedRedisUrl();
@@ -52,5 +55,69 @@ const conformance = (backend: Broadcast["backend"]) => {
   });
 };
 
-describe("a broadcast on PostgreSQL", () => conformance("postgres"));
+describe("a broadcast on PostgreSQL", () => {
+  conformance("postgres");
+
+  test("listens again after its connection was lost, and until then refuses to publish", async () => {
+    const problems: Error[] = [];
+    const broadcast = createBroadcast({
+      databaseUrl: database.url,
+      namespace: "lost",
+      onError: (error) => problems.push(error),
+    });
+    const heard: unknown[] = [];
+    await broadcast.subscribe("news", (payload) => heard.push(payload));
+    const pool = createPool({ url: database.url, max: 1 });
+    try {
+      await pool.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+      );
+      await vi.waitFor(() => expect(problems).toHaveLength(1), 5_000);
+      await expect(broadcast.publish("news", "lost")).rejects.toThrow("no connection");
+      await vi.waitFor(() => broadcast.publish("news", "back"), 5_000);
+      await vi.waitFor(() => expect(heard).toEqual(["back"]), 5_000);
+    } finally {
+      await pool.end();
+      await broadcast.close();
+    }
+  });
+
+  test("a connection that has fallen silent is given up", async () => {
+    const problems: Error[] = [];
+    const silent = createServer();
+    const held: Socket[] = [];
+    let isSilent = false;
+    const { hostname, port } = new URL(database.url);
+    silent.on("connection", (near) => {
+      const far = connect(Number(port), hostname);
+      held.push(near, far);
+      near.on("error", () => undefined).on("data", (bytes) => isSilent || far.write(bytes));
+      far.on("error", () => undefined).on("data", (bytes) => near.write(bytes));
+    });
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const url = new URL(database.url);
+    url.hostname = "127.0.0.1";
+    url.port = String((silent.address() as AddressInfo).port);
+    const broadcast = createBroadcast({
+      databaseUrl: url.href,
+      namespace: "silent",
+      onError: (error) => problems.push(error),
+    });
+    try {
+      const heard: unknown[] = [];
+      await broadcast.subscribe("news", (payload) => heard.push(payload));
+      isSilent = true;
+      await expect(broadcast.publish("news", "lost")).rejects.toThrow();
+      isSilent = false;
+      await vi.waitFor(() => broadcast.publish("news", "back"), 5_000);
+      await vi.waitFor(() => expect(heard).toEqual(["back"]), 5_000);
+      expect(problems).not.toEqual([]);
+    } finally {
+      await broadcast.close();
+      for (const socket of held) socket.destroy();
+      silent.close();
+    }
+  });
+});
 describe.skipIf(redisUrl === undefined)("a broadcast on Redis", () => conformance("redis"));

@@ -1,10 +1,5 @@
-import {
-  type ConnectionOptions,
-  createPostgresRelayBackend,
-  createRedisRelayBackend,
-  Relay,
-  type RelayOptions,
-} from "bullmq";
+import { type ConnectionOptions, createRedisRelayBackend, Relay, type RelayOptions } from "bullmq";
+import { createPostgresBroadcast } from "./postgresBroadcast.ts";
 import { withDeadline } from "./withDeadline.ts";
 
 /** Messages from any process to all that listen. A message may be lost with the connection; none comes back later. */
@@ -25,9 +20,8 @@ const reconnectMs = 500;
 const leaseMs = 6_000;
 
 /**
- * BullMQ's relay on PostgreSQL (LISTEN and NOTIFY, its tables in the schema `bullmq`), or on Redis when `redisUrl` is
- * given. It connects again by itself; whoever must not miss a message sends heartbeats to itself and reads the truth
- * again when they stay away.
+ * LISTEN and NOTIFY of PostgreSQL, or BullMQ's relay on Redis when `redisUrl` is given. It connects again by itself; whoever
+ * must not miss a message sends heartbeats to itself and reads the truth again when they stay away.
  */
 export const createBroadcast = ({
   databaseUrl,
@@ -42,16 +36,7 @@ export const createBroadcast = ({
   onError: (error: Error) => void;
 }): Broadcast =>
   redisUrl === undefined
-    ? build(
-        "postgres",
-        {
-          backend: createPostgresRelayBackend,
-          connection: { connectionString: databaseUrl, schema: "bullmq", migrate: true, max: 4 },
-          namespace,
-          leaseDuration: leaseMs,
-        },
-        onError,
-      )
+    ? createPostgresBroadcast({ databaseUrl, namespace, onError })
     : onRedis(redisUrl, namespace, onError);
 
 const onRedis = (redisUrl: string, namespace: string, onError: (error: Error) => void): Broadcast => {

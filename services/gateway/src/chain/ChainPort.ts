@@ -27,6 +27,7 @@ export type JobChanges = {
   releasedJobIds: Hex[];
   toBlock: bigint;
   headBlock: bigint;
+  headHash: Hex;
 };
 
 /** A batch as a transaction's events show it. */
@@ -81,8 +82,11 @@ export type ChainPort = {
   /** Null unless the provider is active. */
   signingKeyOf(providerId: number): Promise<Address | null>;
   isGateway(address: Address): Promise<boolean>;
-  /** Revocations and releases from a block on, as far as one question reaches. */
-  jobChangesFrom(block: bigint): Promise<JobChanges>;
+  /**
+   * Revocations and releases from a block on, as far as one question reaches; null while `knownHead` is still the head,
+   * for then no block of the chain is another.
+   */
+  jobChangesFrom(block: bigint, knownHead: Hex | null): Promise<JobChanges | null>;
   /** Null when the transaction committed no batch at the UsageReceipts contract. */
   batchOf(transactionHash: Hex): Promise<CommittedBatch | null>;
 };

@@ -1,4 +1,5 @@
 import { type Logger, type Loop, type Pool, startLoop } from "@tac/kit";
+import type { Hex } from "viem";
 import type { JobStore } from "../jobs/JobStore.ts";
 import type { RevocationStore } from "../revocation/RevocationStore.ts";
 import type { NowMs } from "../StoreClock.ts";
@@ -12,6 +13,8 @@ export type WatcherSettings = {
 const CURSOR = "revocations";
 // Blocks read again each time, and after a restart, so that a revocation moved by a short reorganisation is not missed.
 const OVERLAP_BLOCKS = 10n;
+/** What a start reads once more costs one question, and so the cursor is not worth a write for each block. */
+const SAVED_EVERY_BLOCKS = 30n;
 
 /** Follows revocations and releases on chain into the store, where every replica's holds see them. */
 export class JobWatcher {
@@ -25,6 +28,8 @@ export class JobWatcher {
   readonly #logger: Logger;
   readonly #settings: WatcherSettings;
   #cursor: bigint | null = null;
+  #savedCursor = 0n;
+  #knownHead: Hex | null = null;
   #readAtMs = 0;
   #loop: Loop | null = null;
 
@@ -76,7 +81,12 @@ export class JobWatcher {
     this.#cursor ??= await this.#loadCursor();
     for (let isCaughtUp = false; !isCaughtUp && !signal?.aborted; ) {
       const from: bigint = this.#cursor + 1n;
-      const { revocations, releasedJobIds, toBlock, headBlock } = await this.#chain.jobChangesFrom(from);
+      const changes = await this.#chain.jobChangesFrom(from, this.#knownHead);
+      if (changes === null) {
+        this.#readAtMs = startedAtMs;
+        return;
+      }
+      const { revocations, releasedJobIds, toBlock, headBlock, headHash } = changes;
       let isNew = false;
       for (const revocation of revocations) {
         const { tenant, jobId, revokedAtSeconds } = revocation;
@@ -87,8 +97,10 @@ export class JobWatcher {
       }
       if (isNew) await this.#onRevoked();
       if (releasedJobIds.length > 0) await this.#jobs.markReleased(releasedJobIds);
-      await this.#saveCursor(toBlock);
+      if (toBlock >= this.#savedCursor + SAVED_EVERY_BLOCKS) await this.#saveCursor(toBlock);
       isCaughtUp = toBlock >= headBlock;
+      // A call that began before a revocation may be known a moment after it was read, so that one is read once more.
+      this.#knownHead = isCaughtUp && revocations.length === 0 ? headHash : null;
       this.#cursor = toBlock;
     }
     this.#cursor = this.#overlapped(this.#cursor);
@@ -116,5 +128,6 @@ export class JobWatcher {
          SET block_number = greatest(chain_cursors.block_number, excluded.block_number)`,
       [CURSOR, block],
     );
+    this.#savedCursor = block;
   }
 }

@@ -10,6 +10,7 @@ import { type Chain, ChainRevert, decodeChainError, type Sender } from "@tac/kit
 import type { BatchHeader, Capability, Deployment } from "@tac/protocol";
 import {
   type Abi,
+  getAbiItem,
   type Hex,
   parseAbi,
   parseEventLogs,
@@ -34,6 +35,11 @@ const ERC1271_MAGIC = "0x1626ba7e";
 const erc1271Abi = parseAbi([
   "function isValidSignature(bytes32 digest, bytes signature) view returns (bytes4)",
 ]);
+const jobEvents = [
+  getAbiItem({ abi: capabilityAuthorityAbi, name: "CapabilityRevoked" }),
+  getAbiItem({ abi: capabilityAuthorityAbi, name: "AllCapabilitiesRevoked" }),
+  getAbiItem({ abi: creditVaultAbi, name: "Released" }),
+] as const;
 const errorAbi: Abi = [...creditVaultAbi, ...capabilityAuthorityAbi];
 
 /** The chain as the gateway needs it, through viem. */
@@ -186,27 +192,33 @@ export function createViemChain(chain: Chain, sender: Sender, deployment: Deploy
     isGateway: (address) =>
       reading(() => chain.readContract({ ...authority, functionName: "isGateway", args: [address] })),
 
-    jobChangesFrom: (block) =>
-      reading(async (): Promise<JobChanges> => {
-        const headBlock = await chain.getBlockNumber({ cacheTime: 0 });
-        if (block > headBlock) return { revocations: [], releasedJobIds: [], toBlock: headBlock, headBlock };
+    jobChangesFrom: (block, knownHead) =>
+      reading(async (): Promise<JobChanges | null> => {
+        const { number: headBlock, hash: headHash } = await chain.getBlock();
+        if (headHash === knownHead) return null;
+        const head = { headBlock, headHash };
+        if (block > headBlock) return { revocations: [], releasedJobIds: [], toBlock: headBlock, ...head };
         const widest = block + MAX_BLOCK_RANGE - 1n;
         const toBlock = widest < headBlock ? widest : headBlock;
-        const range = { fromBlock: block, toBlock, strict: true } as const;
-        const [logs, releases] = await Promise.all([
-          chain.getContractEvents({ ...authority, ...range }),
-          chain.getContractEvents({ ...vault, ...range, eventName: "Released" }),
-        ]);
-        const revocations = logs.flatMap((log): Revocation[] => {
-          if (log.eventName === "CapabilityRevoked") {
-            const { tenant, jobId, revokedAt } = log.args;
-            return [{ tenant: lower(tenant), jobId, revokedAtSeconds: revokedAt }];
-          }
-          if (log.eventName !== "AllCapabilitiesRevoked") return [];
-          return [{ tenant: lower(log.args.tenant), jobId: null, revokedAtSeconds: log.args.revokedAt }];
+        const logs = await chain.getLogs({
+          address: [capabilityAuthority, creditVault],
+          events: jobEvents,
+          fromBlock: block,
+          toBlock,
+          strict: true,
         });
-        const releasedJobIds = releases.map(({ args }) => args.jobId);
-        return { revocations, releasedJobIds, toBlock, headBlock };
+        const revocations: Revocation[] = [];
+        const releasedJobIds: Hex[] = [];
+        for (const { eventName, args } of logs) {
+          if (eventName === "Released") releasedJobIds.push(args.jobId);
+          else
+            revocations.push({
+              tenant: lower(args.tenant),
+              jobId: eventName === "CapabilityRevoked" ? args.jobId : null,
+              revokedAtSeconds: args.revokedAt,
+            });
+        }
+        return { revocations, releasedJobIds, toBlock, ...head };
       }),
 
     batchOf: (transactionHash) =>

@@ -134,16 +134,17 @@ export class RevocationStore {
       kind: RevocationTask["kind"];
       payload: unknown;
       attempts: number;
-    }>(
-      `UPDATE revocation_tasks t
+    }>({
+      name: "take_revocation_tasks",
+      text: `UPDATE revocation_tasks t
           SET attempts = t.attempts + 1,
               due_at_ms = $1 + $2::bigint + least($3::bigint, 1000 * (2 ^ least(t.attempts, 20))::bigint)
          FROM (SELECT job_id, kind FROM revocation_tasks WHERE done_at_ms IS NULL AND due_at_ms <= $1
                 ORDER BY due_at_ms LIMIT $4 FOR UPDATE SKIP LOCKED) due
         WHERE t.job_id = due.job_id AND t.kind = due.kind
         RETURNING t.job_id, t.kind, t.payload, t.attempts`,
-      [this.#nowMs(), TASK_LEASE_MS, LONGEST_WAIT_MS, limit],
-    );
+      values: [this.#nowMs(), TASK_LEASE_MS, LONGEST_WAIT_MS, limit],
+    });
     return rows.map((row) => ({ ...row, jobId: hexOf(row.job_id) }));
   }
 

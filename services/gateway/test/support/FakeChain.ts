@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { ChainRevert } from "@tac/kit";
 import { Capability, type Deployment, Errors, Revocation as SignedRevocation, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
@@ -176,12 +177,16 @@ export class FakeChain implements ChainPort {
     return true;
   }
 
-  async jobChangesFrom(block: bigint) {
+  async jobChangesFrom(block: bigint, knownHead: Hex | null) {
     this.#assertUp();
+    const { headBlock } = this;
+    const content = `${headBlock} ${this.revocations.length} ${this.releases.length}`;
+    const headHash: Hex = `0x${hash("sha256", content)}`;
+    if (headHash === knownHead) return null;
     const revocations = this.revocations.filter((entry) => entry.block >= block);
     const released = this.releases.filter((entry) => entry.block >= block);
     const releasedJobIds = released.map(({ jobId }) => jobId);
-    return { revocations, releasedJobIds, toBlock: this.headBlock, headBlock: this.headBlock };
+    return { revocations, releasedJobIds, toBlock: headBlock, headBlock, headHash };
   }
 
   async batchOf(transactionHash: Hex) {
