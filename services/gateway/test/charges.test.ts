@@ -139,7 +139,7 @@ describe("an answer whose charge the store does not take", () => {
       const url = await gateway.app.listen({ host: "127.0.0.1", port: 0 });
       const job = await harness.openJob();
       const by = await harness.caller(job.by.holder, { connectUrl: url });
-      proxy.cut({ statement: "capture_calls", lose: "store" });
+      proxy.cut({ statement: "capture_call", lose: "store" });
       const call = { ...job.chat({ stream }), headers: { "idempotency-key": "cut-off" } };
       const first = await by.sendOnly(call);
       expect(first.status).toBe(200);

@@ -78,13 +78,13 @@ const nothing = { released: 0, captured: 0 };
 const steps: Step[] = [
   {
     name: "before its hold",
-    cut: { statement: "hold_calls", lose: "request" },
+    cut: { statement: "hold_call", lose: "request" },
     state: null,
     recovered: nothing,
     retry: { status: 200 },
     paidNano: () => 13,
   },
-  { name: "after its hold", cut: { statement: "hold_calls", lose: "answer" }, state: "held", ...released },
+  { name: "after its hold", cut: { statement: "hold_call", lose: "answer" }, state: "held", ...released },
   { name: "while the provider works", answer: silent, state: "held", ...released },
   {
     name: "in a stream, after a checkpoint",
@@ -98,14 +98,14 @@ const steps: Step[] = [
   },
   {
     name: "between the answer and its capture",
-    cut: { statement: "capture_calls", lose: "request" },
+    cut: { statement: "capture_call", lose: "request" },
     isAnswered: true,
     state: "held",
     ...released,
   },
   {
     name: "after its capture",
-    cut: { statement: "capture_calls", lose: "answer" },
+    cut: { statement: "capture_call", lose: "answer" },
     isAnswered: true,
     state: "captured",
     recovered: nothing,

@@ -57,8 +57,8 @@ describe("overspend is zero", () => {
     const change = (set: string) =>
       harness.pool.query(`UPDATE jobs SET ${set} WHERE job_id = decode($1, 'hex')`, [job.jobId.slice(2)]);
     await expect(change("held_nano = 101")).rejects.toThrow("jobs_never_above_the_lock");
-    await expect(change("spent_nano = -1")).rejects.toThrow("jobs_spent_is_not_negative");
-    await expect(change("held_nano = -1")).rejects.toThrow("jobs_held_is_not_negative");
+    await expect(change("spent_nano = -1")).rejects.toThrow("is_not_negative");
+    await expect(change("held_nano = -1")).rejects.toThrow("is_not_negative");
   });
 
   test("ledger and feed refuse change, truncation included", async () => {

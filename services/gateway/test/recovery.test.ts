@@ -156,9 +156,9 @@ describe("after a crash", () => {
 test("without its store the gateway lets nothing through", async () => {
   const job = await harness.openJob();
   const held = await harness.pool.query("SELECT count(*) FROM calls");
-  await harness.pool.query("ALTER FUNCTION hold_calls RENAME TO hold_calls_gone");
+  await harness.pool.query("ALTER FUNCTION hold_call RENAME TO hold_call_gone");
   const answer = await job.by.send(job.chat());
-  await harness.pool.query("ALTER FUNCTION hold_calls_gone RENAME TO hold_calls");
+  await harness.pool.query("ALTER FUNCTION hold_call_gone RENAME TO hold_call");
   expect(answer.status).toBeGreaterThanOrEqual(500);
   expect(harness.provider.received).toEqual([]);
   expect((await harness.pool.query("SELECT count(*) FROM calls")).rows).toEqual(held.rows);

@@ -1,6 +1,7 @@
 import { bigintArray, byteaArray, textArray } from "@tac/kit";
 import type { Tariff } from "@tac/protocol";
 import type { Hex } from "viem";
+import { bytesOf } from "./bytes.ts";
 
 /** A call that asks for its hold. Amounts in nanocredits. */
 export type WantedHold = {
@@ -53,5 +54,24 @@ export function toColumns(holds: readonly WantedHold[]): Buffer[] {
     byteaArray(holds.map(({ proofHash }) => proofHash)),
     textArray(holds.map(({ idempotencyKey }) => idempotencyKey)),
     byteaArray(holds.map(({ jtiHash }) => jtiHash)),
+  ];
+}
+
+/** One call as `hold_call` reads it. */
+export function toValues(hold: WantedHold): unknown[] {
+  return [
+    bytesOf(hold.callId),
+    bytesOf(hold.receiptId),
+    bytesOf(hold.jobId),
+    hold.kind,
+    hold.model,
+    hold.providerId,
+    bytesOf(hold.tariffHash),
+    hold.holdNano,
+    hold.floorNano,
+    bytesOf(hold.requestHash),
+    bytesOf(hold.proofHash),
+    hold.idempotencyKey,
+    hold.jtiHash === null ? null : bytesOf(hold.jtiHash),
   ];
 }

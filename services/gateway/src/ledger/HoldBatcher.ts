@@ -1,11 +1,13 @@
 import { isStoreUnavailable, type Pool } from "@tac/kit";
 import type { NowMs } from "../StoreClock.ts";
-import { type HoldOutcome, type HoldRefusal, toColumns, type WantedHold } from "./Hold.ts";
+import { type HoldOutcome, type HoldRefusal, toColumns, toValues, type WantedHold } from "./Hold.ts";
 
 type Waiting = { hold: WantedHold; admit: (outcome: HoldOutcome) => void; fail: (error: unknown) => void };
 /** Whose calls these are, how long a spent proof is remembered, and the clock that dates the calls. */
 export type HoldTerms = { owner: string; proofMemoryMs: number; nowMs: NowMs };
 type Lane = { waiting: Waiting[]; isSending: boolean };
+
+type Verdict = "held" | HoldRefusal;
 
 const MAX_BATCH = 256;
 /** Statements in flight at once; a job always uses the same lane, so that its holds never wait for each other's rows. */
@@ -43,15 +45,14 @@ export class HoldBatcher {
   }
 
   async #send(arrived: Waiting[]): Promise<void> {
+    const [first] = arrived;
+    if (first !== undefined && arrived.length === 1) return this.#sendOne(first);
     const { owner, proofMemoryMs, nowMs } = this.#terms;
     const heldAtMs = nowMs();
     // Calls of one job side by side, each job's in the order of their arrival, which a stable sort keeps.
     const batch = arrived.sort((one, two) => compare(one.hold.jobId, two.hold.jobId));
     try {
-      const { rows } = await this.#pool.query<{
-        outcomes: ("held" | HoldRefusal)[] | null;
-        holds_nano: bigint[] | null;
-      }>({
+      const { rows } = await this.#pool.query<{ outcomes: Verdict[] | null; holds_nano: bigint[] | null }>({
         name: "hold_calls",
         text: "SELECT * FROM hold_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         values: [heldAtMs, owner, proofMemoryMs, ...toColumns(batch.map(({ hold }) => hold))],
@@ -62,15 +63,36 @@ export class HoldBatcher {
         const outcome = row.outcomes === null ? "held" : row.outcomes[index];
         const holdNano = row.holds_nano === null ? hold.holdNano : row.holds_nano[index];
         if (outcome === undefined || holdNano === undefined) fail(new Error("The store left out a hold"));
-        else admit(outcome === "held" ? { outcome, holdNano, heldAtMs } : { outcome });
+        else admit(toOutcome(outcome, holdNano, heldAtMs));
       });
     } catch (error) {
       // One hold that the store rejects must not keep the others of its batch, of other tenants even, from being taken.
-      if (batch.length > 1 && !isStoreUnavailable(error))
-        for (const waiting of batch) await this.#send([waiting]);
+      if (!isStoreUnavailable(error)) for (const waiting of batch) await this.#sendOne(waiting);
       else for (const { fail } of batch) fail(error);
     }
   }
+
+  async #sendOne({ hold, admit, fail }: Waiting): Promise<void> {
+    const { owner, proofMemoryMs, nowMs } = this.#terms;
+    const heldAtMs = nowMs();
+    try {
+      const { rows } = await this.#pool.query<{ verdict: string }>({
+        name: "hold_call",
+        text: "SELECT hold_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS verdict",
+        values: [heldAtMs, owner, proofMemoryMs, ...toValues(hold)],
+      });
+      const [row] = rows;
+      if (row === undefined) throw new Error("The store gave no outcome for a hold");
+      const [outcome, heldNano = hold.holdNano] = row.verdict.split(" ");
+      admit(toOutcome(outcome as Verdict, BigInt(heldNano), heldAtMs));
+    } catch (error) {
+      fail(error);
+    }
+  }
+}
+
+function toOutcome(outcome: Verdict, holdNano: bigint, heldAtMs: number): HoldOutcome {
+  return outcome === "held" ? { outcome, holdNano, heldAtMs } : { outcome };
 }
 
 function compare(one: string, two: string): number {

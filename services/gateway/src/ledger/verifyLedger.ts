@@ -78,7 +78,7 @@ async function receiptProblems(pool: Pool): Promise<LedgerReport["problems"]> {
     `SELECT r.receipt_id, r.job_id
        FROM (SELECT event->'body'->'receipt'->>'receiptId' AS receipt_id, event->'body'->'receipt'->>'jobId' AS job_id
                FROM feed_events WHERE event->>'kind' = 'usage') r
-       LEFT JOIN calls c ON c.receipt_id = decode(substr(r.receipt_id, 3), 'hex') AND NOT c.is_released
+       LEFT JOIN calls c ON c.receipt_id = decode(substr(r.receipt_id, 3), 'hex') AND c.state <> 'released'
        LEFT JOIN ledger_entries e
               ON e.job_id = decode(substr(r.job_id, 3), 'hex') AND e.call_id = c.call_id AND e.kind = 'capture'
       GROUP BY r.receipt_id, r.job_id HAVING count(e.call_id) <> 1

@@ -45,7 +45,7 @@ async function read(pool: Pool, receiptId: Hex, jobId: Hex): Promise<Row | null>
     `SELECT e.event->'body' AS body, c.outcome, b.*
        FROM calls c LEFT JOIN feed_events e ON e.gateway = c.feed_gateway AND e.seq = c.feed_seq
             LEFT JOIN batches b USING (batch_hash)
-      WHERE c.receipt_id = $1 AND c.job_id = $2 AND NOT c.is_released`,
+      WHERE c.receipt_id = $1 AND c.job_id = $2 AND c.state <> 'released'`,
     [bytesOf(receiptId), bytesOf(jobId)],
   );
   const [row] = rows;
