@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type App, createApp, createLogger, createMetrics, staticTls, type TlsSource } from "@tac/kit";
 import { type Authority, createAuthority, type LeafRequest } from "@tac/kit/development";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Interruption } from "../src/call/Interruption.ts";
 import { readConfig } from "../src/config.ts";
 import { openProviderTls } from "../src/upstream/openProviderTls.ts";
 import { loadProviders, type Provider } from "../src/upstream/Provider.ts";
@@ -61,7 +62,7 @@ describe("a provider that demands mutual TLS", () => {
         path: "/v1/embeddings",
         body: "{}",
         headers: {},
-        signal: AbortSignal.timeout(3_000),
+        interruption: new Interruption(),
       });
       await body.dump();
       return status;

@@ -11,6 +11,7 @@ import type { ChargeDeps } from "./chargeCall.ts";
 import type { DeferredCharges } from "./DeferredCharges.ts";
 import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
 import { forwardCall } from "./forwardCall.ts";
+import type { Interruption } from "./Interruption.ts";
 import { type FirstCall, firstCallOf } from "./idempotency.ts";
 import { primedEvents } from "./primedEvents.ts";
 import { type RunningCalls, tookTooLong } from "./RunningCalls.ts";
@@ -45,8 +46,8 @@ export type IncomingCall = {
   wanted: WantedCall;
   bodyBytes: Buffer;
   idempotencyKey: string | null;
-  /** Aborts when the caller hangs up. */
-  hangUp: AbortSignal;
+  /** Aborts when the caller hangs up, and then ends the call. */
+  interruption: Interruption;
 };
 
 export type CallAnswer =
@@ -58,7 +59,7 @@ export type CallAnswer =
       headers: Record<string, string>;
       events: AsyncIterable<Buffer>;
       /** Aborts when the exchange with the provider was broken off. */
-      brokenOff: AbortSignal;
+      brokenOff: Interruption;
     };
 
 /** A store that takes longer for a charge will not take a hold either. */
@@ -134,19 +135,18 @@ export class CallService {
 
   async #deliver(call: AdmittedCall, outputTokens: bigint, incoming: IncomingCall): Promise<CallAnswer> {
     const { settings, providers, charges } = this.#deps;
-    const upstream = new AbortController();
-    const { signal } = upstream;
-    const finished = this.#begin(call, incoming.hangUp, upstream);
+    const { interruption } = incoming;
+    const finished = this.#begin(call, interruption);
     const terms = {
       startedAtMs: performance.now(),
       reportWaitMs: this.#reportWaitMs(call),
       maxAnswerBytes: settings.maxAnswerBytes,
       // An answer that no key will ever ask for again is not kept, neither in memory nor in the store.
       maxStoredBytes: incoming.idempotencyKey === null ? 0 : settings.maxStoredBytes,
-      signal,
+      interruption,
     };
     try {
-      const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, signal);
+      const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, interruption);
       if (!incoming.wanted.stream) {
         const { answer: whole, commit } = await deliverWhole(
           this.#deps,
@@ -163,31 +163,26 @@ export class CallService {
       const streamTerms = {
         ...terms,
         headers,
-        abort: () => upstream.abort(),
         defer: (charge: () => Promise<void>) => charges.defer(call, charge),
       };
       const delivery = new StreamDelivery(this.#deps, call, incoming.wanted, answer, streamTerms);
       const events = await primedEvents(delivery.events(), finished);
-      return { kind: "stream", status: answer.status, headers, events, brokenOff: signal };
+      return { kind: "stream", status: answer.status, headers, events, brokenOff: interruption };
     } catch (error) {
       finished();
-      await releaseCall(this.#deps.pool, call.callId, reasonOf(error, incoming.hangUp));
+      await releaseCall(this.#deps.pool, call.callId, reasonOf(error, interruption));
       throw error;
     }
   }
 
-  /** Ties the exchange to its caller and its deadline; the returned function unties it when the call has ended. */
-  #begin(call: AdmittedCall, hangUp: AbortSignal, upstream: AbortController): () => void {
+  /** Has recovery leave the call alone, and its deadline end it, until the returned function is called. */
+  #begin(call: AdmittedCall, interruption: Interruption): () => void {
     const { running, settings } = this.#deps;
-    const onHangUp = (): void => upstream.abort();
-    const breakOff = (reason: Error): void => upstream.abort(reason);
+    const breakOff = (reason: Error): void => interruption.abort(reason);
     const ended = running.add(call, breakOff);
     const timer = setTimeout(() => breakOff(tookTooLong()), settings.deadlineMs);
-    if (hangUp.aborted) onHangUp();
-    else hangUp.addEventListener("abort", onHangUp, { once: true });
     return () => {
       clearTimeout(timer);
-      hangUp.removeEventListener("abort", onHangUp);
       ended();
     };
   }
@@ -199,8 +194,8 @@ export class CallService {
   }
 }
 
-function reasonOf(error: unknown, hangUp: AbortSignal): ReleaseReason {
-  if (hangUp.aborted) return "disconnected_before_delivery";
+function reasonOf(error: unknown, { isHangUp }: Interruption): ReleaseReason {
+  if (isHangUp) return "disconnected_before_delivery";
   if (!(error instanceof Errors.ProtocolError)) return "internal";
   if (error.code === "provider_timeout" || error.code === "capability_revoked") return error.code;
   return error.code === "invalid_request" || error.code === "rate_limited"

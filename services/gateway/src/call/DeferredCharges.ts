@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeadlineError, isStoreUnavailable, type Logger, withDeadline } from "@tac/kit";
 import type { Address, Hex } from "viem";
 import type { AdmittedCall } from "./AdmittedCall.ts";
+import { Roster } from "./Roster.ts";
 
 type DeliveredCall = Pick<AdmittedCall, "callId" | "receiptId" | "job">;
 type Charging = () => Promise<unknown>;
+type PendingCharge = { call: DeliveredCall; made: Promise<void> };
 
 /** More than any replica has in flight with a healthy store; from here on an answer waits for its charge. */
 const MOST_PENDING = 1_024;
@@ -18,49 +20,38 @@ const LONGEST_PAUSE_MS = 1_000;
  */
 export class DeferredCharges {
   readonly #logger: Logger;
-  readonly #callIds = new Set<Hex>();
-  readonly #pending = new Map<Address, Set<Promise<void>>>();
+  readonly #pending = new Roster<PendingCharge>();
   readonly #abandoning = new AbortController();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  has(callId: Hex): boolean {
-    return this.#callIds.has(callId);
+  ids(): Hex[] {
+    return [...this.#pending].map(({ call }) => call.callId);
   }
 
   count(): number {
-    return this.#callIds.size;
+    return this.#pending.size;
   }
 
   /** Begins a charge in the next turn of the event loop; resolves at once, or when it is made if too many are pending. */
   async defer(call: DeliveredCall, charge: Charging): Promise<void> {
-    const { tenant } = call.job.capability;
     const isCrowded = this.count() >= MOST_PENDING;
-    const ofTenant = this.#pending.get(tenant) ?? new Set();
-    const made = this.#make(call, charge).finally(() => {
-      this.#callIds.delete(call.callId);
-      ofTenant.delete(made);
-      if (ofTenant.size === 0) this.#pending.delete(tenant);
-    });
-    this.#callIds.add(call.callId);
-    this.#pending.set(tenant, ofTenant.add(made));
+    const made = this.#make(call, charge).finally(() => leave());
+    const leave = this.#pending.add({ call, made });
     if (isCrowded) await made;
   }
 
   /** The charges of a tenant that are pending now; null when there are none. Waits for at most `limitMs`. */
   ofTenant(tenant: Address, limitMs: number): Promise<void> | null {
-    const ofTenant = this.#pending.get(tenant);
-    return ofTenant === undefined ? null : within(limitMs, [...ofTenant]);
+    const all = [...this.#pending].filter(({ call }) => call.job.capability.tenant === tenant);
+    return all.length === 0 ? null : within(limitMs, all);
   }
 
   /** Waits until all are made, for at most `limitMs`; those that are not are left to recovery. */
   async end(limitMs: number): Promise<void> {
-    await within(
-      limitMs,
-      [...this.#pending.values()].flatMap((ofTenant) => [...ofTenant]),
-    );
+    await within(limitMs, [...this.#pending]);
     this.#abandoning.abort();
   }
 
@@ -83,8 +74,8 @@ export class DeferredCharges {
   }
 }
 
-async function within(limitMs: number, all: readonly Promise<void>[]): Promise<void> {
-  await withDeadline(Promise.all(all), limitMs).catch((error: unknown) => {
+async function within(limitMs: number, charges: readonly PendingCharge[]): Promise<void> {
+  await withDeadline(Promise.all(charges.map(({ made }) => made)), limitMs).catch((error: unknown) => {
     if (!(error instanceof DeadlineError)) throw error;
   });
 }

@@ -2,6 +2,7 @@ import { Errors } from "@tac/protocol";
 import type { Hex } from "viem";
 import type { Revocation } from "../chain/ChainPort.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
+import { Roster } from "./Roster.ts";
 
 type RunningCall = Pick<AdmittedCall, "callId" | "job">;
 /** Ends the exchange with the provider early; the reason is what the caller hears. */
@@ -9,18 +10,15 @@ type BreakOff = (reason: Error) => void;
 
 /** Calls this process is working on; recovery leaves them alone. */
 export class RunningCalls {
-  readonly #calls = new Map<Hex, { call: RunningCall; breakOff: BreakOff }>();
+  readonly #calls = new Roster<{ call: RunningCall; breakOff: BreakOff }>();
 
   /** Returns what to call when the call has ended. */
   add(call: RunningCall, breakOff: BreakOff): () => void {
-    this.#calls.set(call.callId, { call, breakOff });
-    return () => {
-      this.#calls.delete(call.callId);
-    };
+    return this.#calls.add({ call, breakOff });
   }
 
-  has(callId: Hex): boolean {
-    return this.#calls.has(callId);
+  ids(): Hex[] {
+    return [...this.#calls].map(({ call }) => call.callId);
   }
 
   count(): number {
@@ -29,7 +27,7 @@ export class RunningCalls {
 
   /** Ends all exchanges with providers: what was delivered is charged, the rest given back. */
   breakOffAll(): void {
-    for (const { breakOff } of this.#calls.values()) breakOff(tookTooLong());
+    for (const { breakOff } of this.#calls) breakOff(tookTooLong());
   }
 
   /**
@@ -37,7 +35,7 @@ export class RunningCalls {
    * there means to spend no more.
    */
   breakOffRevoked({ tenant, jobId, revokedAtSeconds }: Revocation): void {
-    for (const { call, breakOff } of this.#calls.values()) {
+    for (const { call, breakOff } of this.#calls) {
       const { capability } = call.job;
       const isOfAll = jobId === null && capability.validAfter <= BigInt(revokedAtSeconds);
       if (capability.tenant === tenant && (isOfAll || capability.jobId === jobId)) {

@@ -16,8 +16,6 @@ import type { WantedCall } from "./wanted.ts";
 
 export type StreamTerms = DeliveryTerms & {
   headers: Record<string, string>;
-  /** Ends the exchange with the provider. */
-  abort: () => void;
   /** Has the charge made after what is being delivered. */
   defer: (charge: () => Promise<void>) => Promise<void>;
 };
@@ -81,9 +79,9 @@ export class StreamDelivery {
         }
       } catch (cause) {
         if (this.#closing !== null) this.#outcome = "complete";
-        else if (!isHangUp(this.#terms.signal)) {
-          failure = toProviderError(cause, this.#terms.signal);
-          if (failure !== this.#terms.signal.reason) this.#outcome = "provider_broke_off";
+        else if (!this.#terms.interruption.isHangUp) {
+          failure = toProviderError(cause, this.#terms.interruption);
+          if (failure !== this.#terms.interruption.reason) this.#outcome = "provider_broke_off";
         }
       }
       if (this.#outcome === "complete" && !this.#hasContent) {
@@ -100,7 +98,7 @@ export class StreamDelivery {
     } finally {
       // Reached without an end only when the caller hung up.
       if (!hasEnded) {
-        this.#terms.abort();
+        this.#terms.interruption.abort();
         await this.#end();
       }
     }
@@ -115,7 +113,7 @@ export class StreamDelivery {
         if (this.#closing !== null || !verdict.deliver) continue;
         if (verdict.textBytes > 0n && this.#isHoldUsedUp()) {
           this.#outcome = "hold_exhausted";
-          this.#terms.abort();
+          this.#terms.interruption.abort();
           return;
         }
         yield { block, text: verdict.textBytes, isContent: verdict.carriesData };
@@ -172,7 +170,7 @@ export class StreamDelivery {
   }
 
   #whyNothing(): ReleaseReason {
-    if (this.#terms.signal.reason instanceof Errors.ProtocolError) return "capability_revoked";
+    if (this.#terms.interruption.reason instanceof Errors.ProtocolError) return "capability_revoked";
     return this.#outcome === "disconnected" ? "disconnected_before_delivery" : "provider_error";
   }
 
@@ -191,12 +189,6 @@ export class StreamDelivery {
   #responseHash(): Hex {
     return hexOf(this.#hash.copy().digest());
   }
-}
-
-/** Aborted by the caller, as opposed to by the deadline or a revocation. */
-function isHangUp({ aborted, reason }: AbortSignal): boolean {
-  if (reason instanceof Errors.ProtocolError) return false;
-  return aborted && !(reason instanceof Error && reason.name === "TimeoutError");
 }
 
 function errorEvent(error: unknown): Buffer {

@@ -8,6 +8,7 @@ import type { AdmittedCall } from "./AdmittedCall.ts";
 import { answerHeaders } from "./answerHeaders.ts";
 import { type Charge, type ChargeDeps, prepareCharge } from "./chargeCall.ts";
 import { readAll } from "./forwardCall.ts";
+import type { Interruption } from "./Interruption.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import { estimateTokens, meteredUnits, outputBytes, readUsage, type TokenCounts } from "./units.ts";
 import type { WantedCall } from "./wanted.ts";
@@ -20,7 +21,7 @@ export type DeliveryTerms = {
   reportWaitMs: number | null;
   maxAnswerBytes: number;
   maxStoredBytes: number;
-  signal: AbortSignal;
+  interruption: Interruption;
 };
 
 /** An answer to deliver, and the charge that is to be committed, together with the stored answer, whatever becomes of it. */
@@ -35,7 +36,7 @@ export async function deliverWhole(
   terms: DeliveryTerms,
 ): Promise<ChargedAnswer> {
   const body = await readAll(answer, terms.maxAnswerBytes).catch((cause: unknown) => {
-    throw toProviderError(cause, terms.signal);
+    throw toProviderError(cause, terms.interruption);
   });
   const tokens = tokensOf(wanted, body);
   const headers = answerHeaders(call, answer, contentTypeOf(wanted, answer));

@@ -1,6 +1,7 @@
 import { Errors, Header } from "@tac/protocol";
 import type { ProviderAnswer, ProviderPool } from "../upstream/ProviderPool.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
+import type { Interruption } from "./Interruption.ts";
 import { providerBody, type WantedCall } from "./wanted.ts";
 
 const MAX_REFUSAL_BYTES = 64 * 1024;
@@ -12,7 +13,7 @@ export async function forwardCall(
   call: AdmittedCall,
   wanted: WantedCall,
   outputTokensPerChoice: bigint,
-  signal: AbortSignal,
+  interruption: Interruption,
 ): Promise<ProviderAnswer> {
   const answer = await providers.send({
     providerId: call.providerId,
@@ -25,7 +26,7 @@ export async function forwardCall(
       [Header.receiptId]: call.receiptId,
       [Header.jobId]: call.job.jobId,
     },
-    signal,
+    interruption,
   });
   if (answer.status >= 200 && answer.status < 300) return answer;
   throw await refusalOf(answer);

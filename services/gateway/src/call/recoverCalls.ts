@@ -50,9 +50,11 @@ const OWN_LEFTOVER_MS = 60_000;
  */
 export async function recoverCalls(deps: RecoveryDeps): Promise<Recovered> {
   const recovered: Recovered = { released: 0, captured: 0 };
-  for (const row of await abandoned(deps)) {
+  const rows = await abandoned(deps);
+  const ours = new Set([...deps.running.ids(), ...deps.charges.ids()]);
+  for (const row of rows) {
     const callId = hexOf(row.call_id);
-    if (deps.running.has(callId) || deps.charges.has(callId)) continue;
+    if (ours.has(callId)) continue;
     try {
       if (row.state === "held") {
         if (await releaseCall(deps.pool, callId, "abandoned")) recovered.released += 1;

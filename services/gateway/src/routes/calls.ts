@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { idempotencyKeyOf } from "../auth/idempotencyKeyOf.ts";
 import type { CallAnswer } from "../call/CallService.ts";
+import { Interruption } from "../call/Interruption.ts";
 import { isJsonObject, type JsonObject, longestBytes, parseJsonObject } from "../call/json.ts";
 import { readWanted, type WantedCall } from "../call/wanted.ts";
 import type { Deps } from "../deps.ts";
@@ -44,7 +45,7 @@ export function addCallRoutes(
   };
 
   const handle = (read: Reader) => async (request: FastifyRequest, reply: FastifyReply) => {
-    const hangUp = hangUpOf(reply);
+    const interruption = interruptionOf(reply);
     const caller = await deps.authenticator.authenticate(request, "spend");
     await limitJob(request, reply, caller.job.jobId);
     const bytes = bodyBytes(request.body);
@@ -56,7 +57,7 @@ export function addCallRoutes(
       wanted,
       bodyBytes: bytes,
       idempotencyKey,
-      hangUp,
+      interruption,
     });
     return send(reply, answer);
   };
@@ -101,23 +102,23 @@ function send(reply: FastifyReply, answer: CallAnswer): FastifyReply {
 }
 
 /** Aborts when the caller hangs up, also when that was before anybody looked. */
-function hangUpOf(reply: FastifyReply): AbortSignal {
-  const hangUp = new AbortController();
+function interruptionOf(reply: FastifyReply): Interruption {
+  const interruption = new Interruption();
   const onClose = (): void => {
-    if (!reply.raw.writableFinished) hangUp.abort();
+    if (!reply.raw.writableFinished) interruption.abort();
   };
   if (reply.raw.destroyed) onClose();
   else reply.raw.once("close", onClose);
-  return hangUp.signal;
+  return interruption;
 }
 
 /** A caller who reads nothing more cannot keep a call open beyond its end. */
-function endUnread(events: Readable, brokenOff: AbortSignal): void {
+function endUnread(events: Readable, brokenOff: Interruption): void {
   const end = (): void => {
     setTimeout(() => events.destroy(), LAST_EVENT_MS).unref();
   };
   if (brokenOff.aborted) end();
-  else brokenOff.addEventListener("abort", end, { once: true });
+  else brokenOff.once("abort", end);
 }
 
 /** OpenAI bodies have no place for a provider, so a caller who cares names it in the header. */

@@ -1,6 +1,7 @@
 import { certificateNames, TlsDispatcher, type TlsSource } from "@tac/kit";
 import { Errors } from "@tac/protocol";
 import { type Dispatcher, Pool, errors as undiciErrors } from "undici";
+import type { Interruption } from "../call/Interruption.ts";
 import type { Provider } from "./Provider.ts";
 
 export type ProviderRequest = {
@@ -8,7 +9,7 @@ export type ProviderRequest = {
   path: string;
   body: string;
   headers: Record<string, string>;
-  signal: AbortSignal;
+  interruption: Interruption;
 };
 
 export type ProviderAnswer = {
@@ -59,8 +60,8 @@ export class ProviderPool {
     return this.#targets.get(providerId)?.provider ?? null;
   }
 
-  /** Errors: `unknown_provider`, `provider_timeout`, `provider_error`; an abort of the signal is thrown as it is. */
-  async send({ providerId, path, body, headers, signal }: ProviderRequest): Promise<ProviderAnswer> {
+  /** Errors: `unknown_provider`, `provider_timeout`, `provider_error`; an interruption is thrown as it is. */
+  async send({ providerId, path, body, headers, interruption }: ProviderRequest): Promise<ProviderAnswer> {
     const target = this.#targets.get(providerId);
     if (target === undefined) throw Errors.fromCode("unknown_provider");
     try {
@@ -73,11 +74,11 @@ export class ProviderPool {
           authorization: `Bearer ${target.provider.apiKey}`,
         },
         body,
-        signal,
+        signal: interruption,
       });
       return { status: answer.statusCode, headers: answer.headers, body: answer.body };
     } catch (cause) {
-      throw toProviderError(cause, signal);
+      throw toProviderError(cause, interruption);
     }
   }
 
@@ -87,16 +88,16 @@ export class ProviderPool {
 }
 
 /** What a failed exchange with a provider means to the caller. */
-export function toProviderError(cause: unknown, signal: AbortSignal): unknown {
-  if (signal.reason instanceof Errors.ProtocolError) return signal.reason;
+export function toProviderError(cause: unknown, { aborted, reason }: Interruption): unknown {
+  if (reason instanceof Errors.ProtocolError) return reason;
   if (cause instanceof Errors.ProtocolError) return cause;
   const isTimeout =
-    (signal.aborted && signal.reason instanceof Error && signal.reason.name === "TimeoutError") ||
+    (aborted && reason?.name === "TimeoutError") ||
     cause instanceof undiciErrors.HeadersTimeoutError ||
     cause instanceof undiciErrors.BodyTimeoutError ||
     cause instanceof undiciErrors.ConnectTimeoutError;
   if (isTimeout) return Errors.fromCode("provider_timeout", { cause: nameOf(cause) });
-  if (signal.aborted) return cause;
+  if (aborted) return cause;
   return Errors.fromCode("provider_error", {
     detail: "The provider broke off the exchange.",
     cause: nameOf(cause),
