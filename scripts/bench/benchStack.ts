@@ -30,6 +30,7 @@ import {
   tariffCommand,
   writeConfigFiles,
 } from "../stack/services.ts";
+import { startArgs } from "../stack/startArgs.ts";
 import { urlOf } from "../stack/urlOf.ts";
 import { benchDir } from "./settings.ts";
 
@@ -59,7 +60,7 @@ export type BenchStack = {
 const providerCommand = (layout: Layout, apiKey: string): Command => ({
   name: "provider-sim-1",
   command: process.execPath,
-  args: ["--import", "tsx", "src/server.ts"],
+  args: startArgs("provider-sim"),
   cwd: join(repositoryDir, "services", "provider-sim"),
   logFile: join(layout.logsDir, "provider-sim-1.log"),
   env: {

@@ -13,6 +13,7 @@ import {
 } from "./layout.ts";
 import { databaseUrl, gatewayDatabaseUrl } from "./postgres.ts";
 import type { Command } from "./processes.ts";
+import { startArgs } from "./startArgs.ts";
 import { localTariffs } from "./tariffs.ts";
 import { urlOf } from "./urlOf.ts";
 
@@ -73,7 +74,7 @@ const tlsOf = ({ caFile, of }: Certificates, name: PartName): Record<string, str
 const service = (layout: Layout, name: PartName, folder: string, env: Record<string, string>): Command => ({
   name,
   command: process.execPath,
-  args: ["--import", "tsx", "src/server.ts"],
+  args: startArgs(folder),
   cwd: join(repositoryDir, "services", folder),
   logFile: join(layout.logsDir, `${name}.log`),
   env: {

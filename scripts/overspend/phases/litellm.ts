@@ -7,6 +7,7 @@ import { litellmPrices, startLitellm } from "../../bench/subjects/litellm.ts";
 import { shots } from "../../bench/subjects/shots.ts";
 import { createPeers, startPeer, stopPeers } from "../../bench/subjects/startPeer.ts";
 import { repositoryDir } from "../../stack/layout.ts";
+import { startArgs } from "../../stack/startArgs.ts";
 import type { PhaseReport } from "./Phase.ts";
 
 const LATENCY_MS = 30_000;
@@ -54,7 +55,7 @@ export const litellm = async ({
       {
         name: "provider-of-litellm",
         command: process.execPath,
-        args: ["--import", "tsx", "src/server.ts"],
+        args: startArgs("provider-sim"),
         cwd: join(repositoryDir, "services", "provider-sim"),
         env: {
           PORT: String(port),
