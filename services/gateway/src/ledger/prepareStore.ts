@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createPool, ensureDatabase, ensureLoginRole, migrate } from "@tac/kit";
+import { createPool, ensureDatabase, ensureLoginRole, migrate, withTransaction } from "@tac/kit";
 
 const migrationsDir = join(import.meta.dirname, "..", "..", "migrations");
 
@@ -27,7 +27,11 @@ export async function prepareStore({ databaseUrl, migrationUrl }: StoreUrls): Pr
     if (rows[0]?.is_owner === true) {
       throw new Error("DATABASE_URL and MIGRATION_DATABASE_URL name the same role");
     }
-    await owner.query("SELECT grant_runtime($1)", [role]);
+    await withTransaction(owner, async (transaction) => {
+      // Of two that grant at once, PostgreSQL ends one with an error.
+      await transaction.query("SELECT pg_advisory_xact_lock(hashtext('grant_runtime'))");
+      await transaction.query("SELECT grant_runtime($1)", [role]);
+    });
   } finally {
     await owner.end();
   }
