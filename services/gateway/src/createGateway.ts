@@ -268,7 +268,7 @@ export async function createGateway(
     },
     stop: async () => {
       stopping.abort();
-      await charges.end(settings.shutdownGraceMs);
+      await charges.end();
       await Promise.all([ended, watcher.stop(), keeper.stop(), lockKeeper.stop()]);
       await revocationFeed.stop();
       await providers.close();

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -76,6 +76,28 @@ describe("a broadcast on PostgreSQL", () => {
       await expect(broadcast.publish("news", "lost")).rejects.toThrow("no connection");
       await vi.waitFor(() => broadcast.publish("news", "back"), 5_000);
       await vi.waitFor(() => expect(heard).toEqual(["back"]), 5_000);
+    } finally {
+      await pool.end();
+      await broadcast.close();
+    }
+  });
+
+  test("reports what is not JSON, and goes on", async () => {
+    const problems: Error[] = [];
+    const broadcast = createBroadcast({
+      databaseUrl: database.url,
+      namespace: "stray",
+      onError: (error) => problems.push(error),
+    });
+    const heard: unknown[] = [];
+    await broadcast.subscribe("news", (payload) => heard.push(payload));
+    const pool = createPool({ url: database.url, max: 1 });
+    try {
+      const channel = `tac_${hash("sha256", "stray/news").slice(0, 40)}`;
+      for (const payload of ["{", ""]) await pool.query("SELECT pg_notify($1, $2)", [channel, payload]);
+      await broadcast.publish("news", "kept");
+      await vi.waitFor(() => expect(heard).toEqual(["kept"]), 5_000);
+      expect(problems.map(({ name }) => name)).toEqual(["SyntaxError", "SyntaxError"]);
     } finally {
       await pool.end();
       await broadcast.close();

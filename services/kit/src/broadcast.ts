@@ -1,4 +1,4 @@
-import { type ConnectionOptions, createRedisRelayBackend, Relay, type RelayOptions } from "bullmq";
+import { type ConnectionOptions, createRedisRelayBackend, Relay } from "bullmq";
 import { createPostgresBroadcast } from "./postgresBroadcast.ts";
 import { withDeadline } from "./withDeadline.ts";
 
@@ -48,29 +48,15 @@ const onRedis = (redisUrl: string, namespace: string, onError: (error: Error) =>
     enableOfflineQueue: false,
     retryStrategy: () => (isClosed ? null : reconnectMs),
   };
-  const broadcast = build<ConnectionOptions>(
-    "redis",
-    { backend: createRedisRelayBackend, connection, namespace, leaseDuration: leaseMs },
-    onError,
-  );
-  return {
-    ...broadcast,
-    close: () => {
-      isClosed = true;
-      return broadcast.close();
-    },
-  };
-};
-
-const build = <Connection>(
-  backend: Broadcast["backend"],
-  options: RelayOptions<Connection>,
-  onError: (error: Error) => void,
-): Broadcast => {
-  const relay = new Relay<Connection>(options);
+  const relay = new Relay<ConnectionOptions>({
+    backend: createRedisRelayBackend,
+    connection,
+    namespace,
+    leaseDuration: leaseMs,
+  });
   relay.on("error", onError);
   return {
-    backend,
+    backend: "redis",
     subscribe: async (topic, listener) => {
       await relay.subscribe(topic, ({ data }) => listener(data));
     },
@@ -78,6 +64,9 @@ const build = <Connection>(
       await withDeadline(relay.publish(topic, payload), deadlineMs);
     },
     // Saying goodbye takes the store; a node that cannot is forgotten when its lease ends.
-    close: () => withDeadline(relay.close(), deadlineMs).catch(onError),
+    close: () => {
+      isClosed = true;
+      return withDeadline(relay.close(), deadlineMs).catch(onError);
+    },
   };
 };

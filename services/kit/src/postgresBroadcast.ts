@@ -47,8 +47,14 @@ export const createPostgresBroadcast = ({
       client.once("end", () => resolve(new Error("The connection of the channel has ended")));
     });
     void lost.then(() => socket.destroy());
-    client.on("notification", ({ channel, payload = "null" }) => {
-      for (const listener of listeners.get(channel) ?? []) listener(JSON.parse(payload));
+    client.on("notification", ({ channel, payload = "" }) => {
+      // Whoever may connect to the database may notify, and with anything.
+      try {
+        const message: unknown = JSON.parse(payload);
+        for (const listener of listeners.get(channel) ?? []) listener(message);
+      } catch (error) {
+        onError(error as Error);
+      }
     });
     const close = async (): Promise<void> => {
       await withDeadline(client.end(), SILENCE_MS).finally(() => socket.destroy());

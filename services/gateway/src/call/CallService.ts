@@ -62,8 +62,6 @@ export type CallAnswer =
       brokenOff: Interruption;
     };
 
-/** A store that takes longer for a charge will not take a hold either. */
-const CHARGES_MS = 1_000;
 /** A charge that another replica has begun is committed by then, unless its store is slow. */
 const OTHER_CHARGES_MS = 50;
 
@@ -107,18 +105,17 @@ export class CallService {
   ): Promise<NonNullable<Admission> | Extract<FirstCall, { outcome: "answered" }>> {
     const { holds, pool, settings, charges } = this.#deps;
     const { job } = request.caller;
-    const pendingCharges = (): Promise<void> | null => charges.ofTenant(job.capability.tenant, CHARGES_MS);
-    if (request.wanted.maxOutputTokens === null) await pendingCharges();
+    const { tenant } = job.capability;
+    if (request.wanted.maxOutputTokens === null) await charges.ofTenant(tenant);
     let wasShort = false;
     for (let isRepeat = false; ; isRepeat = true) {
-      const pending = pendingCharges();
       const admission = await admitCall(holds, request, isRepeat).catch((error: unknown) => {
         if (wasShort || !isShortOfCredit(error)) throw error;
         wasShort = true;
         return "short" as const;
       });
       if (admission === "short") {
-        await (pending ?? sleep(OTHER_CHARGES_MS));
+        await (charges.ofTenant(tenant) ?? sleep(OTHER_CHARGES_MS));
         continue;
       }
       if (admission !== null) return admission;

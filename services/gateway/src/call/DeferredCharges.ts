@@ -8,6 +8,12 @@ type DeliveredCall = Pick<AdmittedCall, "callId" | "receiptId" | "job">;
 type Charging = () => Promise<unknown>;
 type PendingCharge = { call: DeliveredCall; made: Promise<void> };
 
+/**
+ * Longest that anyone waits for the charge that follows an answer: who asks for its receipt, for its job, or for what it
+ * left of its hold. A store that takes longer for a charge takes no hold either.
+ */
+export const CHARGE_WAIT_MS = 1_000;
+
 /** More than any replica has in flight with a healthy store; from here on an answer waits for its charge. */
 const MOST_PENDING = 1_024;
 const FIRST_PAUSE_MS = 50;
@@ -43,15 +49,15 @@ export class DeferredCharges {
     if (isCrowded) await made;
   }
 
-  /** The charges of a tenant that are pending now; null when there are none. Waits for at most `limitMs`. */
-  ofTenant(tenant: Address, limitMs: number): Promise<void> | null {
+  /** Waits for the charges of a tenant that are pending now, but not for long; null when there are none. */
+  ofTenant(tenant: Address): Promise<void> | null {
     const all = [...this.#pending].filter(({ call }) => call.job.capability.tenant === tenant);
-    return all.length === 0 ? null : within(limitMs, all);
+    return all.length === 0 ? null : areMade(all);
   }
 
-  /** Waits until all are made, for at most `limitMs`; those that are not are left to recovery. */
-  async end(limitMs: number): Promise<void> {
-    await within(limitMs, [...this.#pending]);
+  /** Waits until all are made, but not for long; those that are not are left to recovery. */
+  async end(): Promise<void> {
+    await areMade([...this.#pending]);
     this.#abandoning.abort();
   }
 
@@ -64,8 +70,9 @@ export class DeferredCharges {
         await charge();
         return;
       } catch (error) {
-        this.#logger.error({ err: error, receiptId }, "a delivered answer could not be charged yet");
-        if (!isStoreUnavailable(error)) return;
+        const isFinal = !isStoreUnavailable(error);
+        this.#logger.error({ err: error, receiptId, isFinal }, "a delivered answer could not be charged");
+        if (isFinal) return;
       }
       await sleep(pauseMs, undefined, { signal }).catch((error: unknown) => {
         if (!signal.aborted) throw error;
@@ -74,8 +81,9 @@ export class DeferredCharges {
   }
 }
 
-async function within(limitMs: number, charges: readonly PendingCharge[]): Promise<void> {
-  await withDeadline(Promise.all(charges.map(({ made }) => made)), limitMs).catch((error: unknown) => {
+async function areMade(charges: readonly PendingCharge[]): Promise<void> {
+  const all = Promise.all(charges.map(({ made }) => made));
+  await withDeadline(all, CHARGE_WAIT_MS).catch((error: unknown) => {
     if (!(error instanceof DeadlineError)) throw error;
   });
 }

@@ -7,7 +7,7 @@ import { type ReleaseReason, releaseCall } from "../ledger/releaseCall.ts";
 import { type ProviderAnswer, toProviderError } from "../upstream/ProviderPool.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
 import { Checkpoint } from "./Checkpoint.ts";
-import { type ChargeDeps, chargeCall } from "./chargeCall.ts";
+import { type CallEnd, type ChargeDeps, chargeCall } from "./chargeCall.ts";
 import { type DeliveryTerms, parseReport } from "./deliverWhole.ts";
 import { SseBlocks } from "./sseBlocks.ts";
 import { StreamMeter } from "./streamMeter.ts";
@@ -88,10 +88,10 @@ export class StreamDelivery {
         failure = Errors.fromCode("provider_error", { detail: "The provider's stream was empty." });
       }
       hasEnded = true;
-      if (this.#outcome === "complete" && failure === null) {
-        if (this.#closing !== null) this.#record(this.#closing);
-        await this.#terms.defer(() => this.#end());
-      } else await this.#end();
+      const isWhole = this.#outcome === "complete" && failure === null;
+      if (isWhole && this.#closing !== null) this.#record(this.#closing);
+      const end = this.#ending();
+      await (isWhole ? this.#terms.defer(end) : end());
       if (failure !== null && this.#deliveredBytes === 0) throw failure;
       const last = this.#lastEvent(failure);
       if (last !== null) yield last;
@@ -99,7 +99,7 @@ export class StreamDelivery {
       // Reached without an end only when the caller hung up.
       if (!hasEnded) {
         this.#terms.interruption.abort();
-        await this.#end();
+        await this.#ending()();
       }
     }
   }
@@ -150,23 +150,32 @@ export class StreamDelivery {
     else this.#stored = [];
   }
 
-  async #end(): Promise<void> {
-    await this.#checkpoint.settle();
-    const { pool } = this.#deps;
-    if (!this.#hasContent) {
-      await releaseCall(pool, this.#call.callId, this.#whyNothing());
-      return;
-    }
+  /** What ends the call. What it costs is said now, however late and often that has to be tried. */
+  #ending(): () => Promise<void> {
+    const end = this.#hasContent ? this.#charge() : this.#release();
+    return async () => {
+      await this.#checkpoint.settle();
+      await end();
+    };
+  }
+
+  #release(): () => Promise<unknown> {
+    const reason = this.#whyNothing();
+    return () => releaseCall(this.#deps.pool, this.#call.callId, reason);
+  }
+
+  #charge(): () => Promise<unknown> {
     const { maxStoredBytes, headers, reportWaitMs } = this.#terms;
     const body = this.#deliveredBytes <= maxStoredBytes ? Buffer.concat(this.#stored) : null;
-    await chargeCall(this.#deps, this.#call, {
+    const end: CallEnd = {
       metered: this.#metered(),
       responseHash: this.#responseHash(),
       outcome: this.#outcome,
       report: this.#report,
       reportWaitMs,
       answer: () => ({ status: this.#answer.status, headers, body }),
-    });
+    };
+    return () => chargeCall(this.#deps, this.#call, end);
   }
 
   #whyNothing(): ReleaseReason {

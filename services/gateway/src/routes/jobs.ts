@@ -22,8 +22,6 @@ const lockSchema = z.strictObject({
     .strictObject({ team: budgetSubject.exactOptional(), user: budgetSubject.exactOptional() })
     .default({}),
 });
-/** Whoever asks right after an answer sees its charge, unless the store is slow. */
-const CHARGES_MS = 1_000;
 const jobParams = z.object({ jobId: Wire.bytes32 });
 
 export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
@@ -86,7 +84,7 @@ export function addJobRoutes(app: FastifyInstance, deps: Deps): void {
     const { jobId } = Wire.parse(jobParams, request.params);
     const caller = await authenticator.authenticate(request, "read", jobId);
     await authenticator.spend(jobId, caller.proof);
-    await deps.charges.ofTenant(caller.job.capability.tenant, CHARGES_MS);
+    await deps.charges.ofTenant(caller.job.capability.tenant);
     return jobView(deps, jobId);
   });
 }

@@ -3,14 +3,12 @@ import { Errors, Wire } from "@tac/protocol";
 import type { FastifyInstance } from "fastify";
 import type { Hex } from "viem";
 import { z } from "zod";
+import { CHARGE_WAIT_MS } from "../call/DeferredCharges.ts";
 import { waitFor } from "../call/waitFor.ts";
 import type { Deps } from "../deps.ts";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 
 const params = z.object({ receiptId: Wire.bytes32 });
-
-/** Long enough for the charge that follows an answer. */
-const CHARGE_MS = 1_000;
 
 type Row = {
   body: { receipt: unknown; receiptSignature: string };
@@ -28,7 +26,7 @@ export function addReceiptRoutes(app: FastifyInstance, { authenticator, pool }: 
     const { receiptId } = Wire.parse(params, request.params);
     const caller = await authenticator.authenticate(request, "read");
     await authenticator.spend(caller.job.jobId, caller.proof);
-    const row = await waitFor(CHARGE_MS, () => read(pool, receiptId, caller.job.jobId));
+    const row = await waitFor(CHARGE_WAIT_MS, () => read(pool, receiptId, caller.job.jobId));
     if (row === null) throw Errors.fromCode("unknown_receipt");
     return {
       receipt: row.body.receipt,
