@@ -14,7 +14,10 @@ export type VerifyMeasure = Record<string, { perSecond: number; microseconds: Pe
 /** Everything one run found; what was not asked for is absent. */
 export type Results = {
   machine: Machine;
-  settings: Pick<Settings, "rates" | "rounds" | "seconds" | "warmUpSeconds" | "jobs" | "profile">;
+  settings: Pick<
+    Settings,
+    "rates" | "rounds" | "comparedRounds" | "seconds" | "warmUpSeconds" | "jobs" | "profile"
+  >;
   /** As PostgreSQL itself says it. */
   postgres: { version: string; fsync: string; synchronousCommit: string };
   holdingRule: string;

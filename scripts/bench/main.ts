@@ -102,10 +102,10 @@ const bench = async (settings: Settings): Promise<Results> => {
     const measures = await measureRates({ generator, stack, subjects, settings }, showMeasure);
     const probes = await probe(settings, generator, stack, subjects);
     await generator.close();
-    const { rates, rounds, seconds: roundSeconds, warmUpSeconds, jobs, profile } = settings;
+    const { rates, rounds, comparedRounds, seconds: roundSeconds, warmUpSeconds, jobs, profile } = settings;
     return {
       machine,
-      settings: { rates, rounds, seconds: roundSeconds, warmUpSeconds, jobs, profile },
+      settings: { rates, rounds, comparedRounds, seconds: roundSeconds, warmUpSeconds, jobs, profile },
       postgres,
       holdingRule,
       subjects: subjects.map(({ name, version, does }) => ({ name, version, does })),

@@ -6,7 +6,7 @@ import { isHopeless, judgeRound } from "./judgeRound.ts";
 import type { Measure } from "./Measure.ts";
 import { concat, percentilesOf } from "./measure/percentiles.ts";
 import { usageOf } from "./measure/processTree.ts";
-import type { Settings } from "./settings.ts";
+import { roundsAt, type Settings } from "./settings.ts";
 import type { Subject } from "./subjects/Subject.ts";
 
 /** CPU in milliseconds that each party used in the counted part of a round. */
@@ -64,6 +64,7 @@ export const summarise = (subject: Subject, rate: number, runs: readonly Run[]):
     calls,
     failures,
     latencyMs: latenciesMs.length === 0 ? null : percentilesOf(latenciesMs),
+    p95ByRoundMs: rounds.map((round) => percentilesOf(round.latenciesMs).p95),
     addedMs: null,
     fellBehind: reasons.length * 2 >= rounds.length ? (reasons[0] ?? null) : null,
     cpuUsPerCall: subject.pids.length === 0 ? null : costUs("subject"),
@@ -111,7 +112,7 @@ export const measureRates = async (
   let alive = [...subjects];
   for (const rate of settings.rates) {
     const runs = new Map<Subject, Run[]>(alive.map((subject) => [subject, []]));
-    for (let round = 0; round < settings.rounds; round += 1) {
+    for (let round = 0; round < roundsAt(rate, settings); round += 1) {
       for (let turn = 0; turn < alive.length; turn += 1) {
         const subject = alive[(turn + round) % alive.length];
         const own = subject && runs.get(subject);

@@ -1,5 +1,7 @@
 import type { Measure } from "../Measure.ts";
+import { percentilesOf } from "../measure/percentiles.ts";
 import type { Results } from "../Results.ts";
+import { COMPARED_RATE } from "../settings.ts";
 import { mib, ms, table, us } from "./table.ts";
 
 const rateTable = (measures: readonly Measure[]): string =>
@@ -29,6 +31,33 @@ const rateTable = (measures: readonly Measure[]): string =>
       fellBehind === null ? "yes" : `no: ${fellBehind}`,
     ]),
   );
+
+/** How much of a p95 is chance, and whether one is below another whenever they are run one after the other. */
+const roundsTable = (measures: readonly Measure[]): string => {
+  const ours = measures.find(({ subject }) => subject === "gateway");
+  return table(
+    [
+      "subject",
+      "rounds",
+      "lowest p95 ms",
+      "median p95 ms",
+      "highest p95 ms",
+      "rounds in which gateway's is lower",
+    ],
+    measures.map(({ subject, p95ByRoundMs }) => {
+      const { p50, max } = percentilesOf(Float64Array.from(p95ByRoundMs));
+      const lower = p95ByRoundMs.filter((p95, round) => (ours?.p95ByRoundMs[round] ?? Number.NaN) < p95);
+      return [
+        subject,
+        String(p95ByRoundMs.length),
+        ms(Math.min(...p95ByRoundMs)),
+        ms(p50),
+        ms(max),
+        ours === undefined || subject === "gateway" ? "" : String(lower.length),
+      ];
+    }),
+  );
+};
 
 /** For each subject the highest rate it held, and what a call cost there. */
 const capacityTable = ({ subjects, measures }: Results): string =>
@@ -124,7 +153,7 @@ export const toMarkdown = (results: Results): string => {
     `- Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}; load average ${machine.loadAverage.toFixed(2)} before the start.`,
     `- Node ${machine.node}; ${postgres.version}, fsync ${postgres.fsync}, synchronous_commit ${postgres.synchronousCommit}.`,
     `- Everything runs on this one machine: generator, subject, provider, PostgreSQL and chain share its ${machine.cores} cores.`,
-    `- ${settings.rounds} rounds of ${settings.seconds} s for each subject and rate, after ${settings.warmUpSeconds} s that do not count; the rounds of a rate are interleaved. Our calls are spread over ${settings.jobs} jobs.`,
+    `- ${settings.rounds} rounds of ${settings.seconds} s for each subject and rate, after ${settings.warmUpSeconds} s that do not count, and ${settings.comparedRounds} at ${COMPARED_RATE} a second; the rounds of a rate are interleaved. Our calls are spread over ${settings.jobs} jobs.`,
     "- Open loop: each call begins when it is due, and its latency counts from then until its last byte. For our gateway that includes making the proof in the client.",
     "- Added: the percentile less the same percentile of `direct` at the same rate in the same run. A p99 of so few calls on a shared machine is a hint, not a figure.",
     `- Held: ${results.holdingRule}.${settings.profile ? "\n- The gateway ran under a profiler: its figures are not comparable." : ""}\n`,
@@ -137,9 +166,11 @@ export const toMarkdown = (results: Results): string => {
       ...results.absent.map(({ name, reason }) => `Not measured: ${name}, because ${reason}`),
     ),
     section("Capacity", capacityTable(results)),
-    ...rates.map((rate) =>
-      section(`${rate} calls a second`, rateTable(results.measures.filter((one) => one.rate === rate))),
-    ),
+    ...rates.map((rate) => {
+      const measures = results.measures.filter((one) => one.rate === rate);
+      const byRound = rate === COMPARED_RATE ? [roundsTable(measures)] : [];
+      return section(`${rate} calls a second`, rateTable(measures), ...byRound);
+    }),
     ...(results.verify ? [verifySection(results.verify)] : []),
     ...(results.provider ? [section("What a provider pays to check a call", printed(results.provider))] : []),
     ...(results.ledger ? [section("Durable hold and capture", printed(results.ledger))] : []),
