@@ -7,7 +7,8 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { Revocation, RevocationList, Wire } from "@tac/protocol";
 import { z } from "zod";
-import { domains, gatewayAddress, gatewayKey, startHarness, tariffKey } from "../test/support/harness.ts";
+import { startHarness } from "../test/support/harness.ts";
+import { domains, gatewayAddress, gatewayKey, tariffKey } from "../test/support/identities.ts";
 import type { TestCaller } from "../test/support/TestCaller.ts";
 
 const CEILING_MS = 5_000;

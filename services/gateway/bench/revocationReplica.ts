@@ -5,8 +5,9 @@ import { Tariff, Wire } from "@tac/protocol";
 import { z } from "zod";
 import { createGateway } from "../src/createGateway.ts";
 import { FakeChain } from "../test/support/FakeChain.ts";
-import { chatTariff, deployment, domains, embeddingTariff } from "../test/support/harness.ts";
 import { hex32 } from "../test/support/hex32.ts";
+import { deployment, domains } from "../test/support/identities.ts";
+import { chatTariff, embeddingTariff } from "../test/support/tariffs.ts";
 
 export const startSchema = z.object({
   databaseUrl: z.string(),

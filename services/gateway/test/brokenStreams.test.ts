@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { UsageReport } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Harness, providerKey, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { providerKey } from "./support/identities.ts";
 import { signReport } from "./support/signReport.ts";
 import type { TestCaller } from "./support/TestCaller.ts";
 import { chunkOf } from "./support/TestProvider.ts";
@@ -19,7 +20,6 @@ beforeAll(async () => {
 afterEach(() => harness.reset());
 afterAll(() => harness.stop());
 
-type TestJob = Awaited<ReturnType<Harness["openJob"]>>;
 type Counts = { inputTokens: bigint; outputTokens: bigint };
 
 /** A stream whose provider reports once the gateway has cut it, if it reports at all. */

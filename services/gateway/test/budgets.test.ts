@@ -2,8 +2,9 @@ import { Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { setBudget } from "../src/ledger/Budget.ts";
-import { adminToken, type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { adminToken } from "./support/identities.ts";
 import { answerUsual, sendJson } from "./support/TestProvider.ts";
 
 let harness: Harness;

@@ -1,7 +1,8 @@
 import { FeedEvent, UsageReceipt } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { feedOf } from "./support/feedOf.ts";
-import { domains, gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
+import { domains, gatewayAddress } from "./support/identities.ts";
 import { chunkOf, DONE, sendJson, usageChunk } from "./support/TestProvider.ts";
 
 let harness: Harness;

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { FeedWriter } from "../src/feed/FeedWriter.ts";
 import { StoreClock } from "../src/StoreClock.ts";
 import { feedOf } from "./support/feedOf.ts";
-import { gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
+import { gatewayAddress } from "./support/identities.ts";
 
 const HOUR_MS = 3_600_000;
 const realNow = Date.now.bind(Date);

@@ -1,12 +1,13 @@
 import { connect } from "node:tls";
 import { Capability, DpopProof, HolderKey, UsageAuth } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Harness, startHarness } from "./support/harness.ts";
+import { codeOf } from "./support/answers.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
 import type { Sent } from "./support/TestCaller.ts";
 
 let harness: Harness;
-let job: Awaited<ReturnType<Harness["openJob"]>>;
+let job: TestJob;
 beforeAll(async () => {
   harness = await startHarness();
   job = await harness.openJob();
@@ -18,8 +19,6 @@ afterEach(async () => {
   harness.reset();
 });
 afterAll(() => harness.stop());
-
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 
 const expectRefused = async (sent: Sent, status: number, code: string, by = job.by) => {
   const answer = await by.send(sent);

@@ -1,6 +1,7 @@
 import { createLogger, createMetrics } from "@tac/kit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { serveMetrics } from "../src/metricsServer.ts";
+import { codeOf } from "./support/answers.ts";
 import { type Harness, startHarness } from "./support/harness.ts";
 import { chunkOf, DONE, sendJson, usageChunk } from "./support/TestProvider.ts";
 
@@ -16,7 +17,6 @@ afterEach(async () => {
 });
 afterAll(() => harness.stop());
 
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 const inputTokensOf = (call: { body: unknown }) =>
   Math.ceil(Buffer.byteLength(JSON.stringify(call.body)) / 4);
 

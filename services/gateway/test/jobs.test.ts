@@ -2,18 +2,12 @@ import { Capability, HolderKey, Quote, Tariff, Wire } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { TariffStore } from "../src/jobs/TariffStore.ts";
 import { feedOf } from "./support/feedOf.ts";
-import {
-  domains,
-  embeddingTariff,
-  grantBody,
-  type Harness,
-  type JobOptions,
-  makeGrant,
-  startHarness,
-  tariffKey,
-} from "./support/harness.ts";
+import { grantBody, type JobOptions, makeGrant } from "./support/grants.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { domains, tariffKey } from "./support/identities.ts";
 import { answerUsual, chunkOf } from "./support/TestProvider.ts";
+import { embeddingTariff } from "./support/tariffs.ts";
 
 let harness: Harness;
 beforeAll(async () => {

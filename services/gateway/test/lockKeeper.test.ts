@@ -6,7 +6,7 @@ import { bytesOf } from "../src/ledger/bytes.ts";
 import { LockKeeper } from "../src/release/LockKeeper.ts";
 import { ReleaseStore } from "../src/release/ReleaseStore.ts";
 import { UNPAID_WAIT_SECONDS } from "../src/release/releaseStep.ts";
-import { type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 
 const MARGIN_SECONDS = 60;
 
@@ -37,8 +37,6 @@ const keeper = (
     },
     settings: { perMinute, marginSeconds: MARGIN_SECONDS },
   });
-
-type TestJob = Awaited<ReturnType<Harness["openJob"]>>;
 
 /** A job that was left as it is, and whose capability has expired. */
 const openEnded = async (): Promise<TestJob> => {

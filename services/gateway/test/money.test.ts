@@ -2,9 +2,11 @@ import { DpopProof, UsageReceipt } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FeedWriter } from "../src/feed/FeedWriter.ts";
 import { HoldBatcher } from "../src/ledger/HoldBatcher.ts";
+import { codeOf } from "./support/answers.ts";
 import { feedOf } from "./support/feedOf.ts";
-import { gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { gatewayAddress } from "./support/identities.ts";
 import { answerUsual, sendJson } from "./support/TestProvider.ts";
 
 let harness: Harness;
@@ -15,7 +17,6 @@ beforeAll(async () => {
 afterEach(() => harness.reset());
 afterAll(() => harness.stop());
 
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
 describe("overspend is zero", () => {

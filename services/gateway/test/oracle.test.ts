@@ -10,8 +10,10 @@ import {
 } from "@tac/protocol";
 import type { Hex } from "viem";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { domains, gatewayAddress, type Harness, providerKey, startHarness } from "./support/harness.ts";
+import { codeOf } from "./support/answers.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { domains, gatewayAddress, providerKey } from "./support/identities.ts";
 import { signReport } from "./support/signReport.ts";
 import { chunkOf, DONE, sendJson, usageChunk } from "./support/TestProvider.ts";
 
@@ -22,7 +24,6 @@ beforeAll(async () => {
 afterEach(() => harness.reset());
 afterAll(() => harness.stop());
 
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
 const answerReporting = (counts: Partial<UsageReport.UsageReport>, key?: Hex) => {
@@ -35,7 +36,7 @@ const answerReporting = (counts: Partial<UsageReport.UsageReport>, key?: Hex) =>
     );
 };
 
-const receiptOf = async (job: Awaited<ReturnType<Harness["openJob"]>>, receiptId: unknown) => {
+const receiptOf = async (job: TestJob, receiptId: unknown) => {
   const answer = await job.by.send({
     method: "GET",
     path: `/v1/receipts/${String(receiptId)}`,

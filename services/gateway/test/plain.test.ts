@@ -1,6 +1,8 @@
 import { Capability } from "@tac/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { grantBody, type Harness, makeGrant, startHarness } from "./support/harness.ts";
+import { codeOf } from "./support/answers.ts";
+import { grantBody, makeGrant } from "./support/grants.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
 
 let harness: Harness;
@@ -9,8 +11,6 @@ beforeAll(async () => {
   harness = await startHarness({ tls: null, rateLimits }, "none");
 });
 afterAll(() => harness.stop());
-
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 
 describe("a gateway on plain HTTP", () => {
   test("takes capabilities of the nonce-only profile, and no others", async () => {

@@ -1,10 +1,11 @@
-import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { createPool } from "@tac/kit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway } from "../src/createGateway.ts";
+import { codeOf } from "./support/answers.ts";
 import { feedOf } from "./support/feedOf.ts";
 import { type Harness, startHarness } from "./support/harness.ts";
+import { listen } from "./support/listen.ts";
 import { answerUsual, chunkOf } from "./support/TestProvider.ts";
 
 let harness: Harness;
@@ -20,8 +21,6 @@ afterAll(async () => {
   await replica.stop();
   await harness.stop();
 });
-
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 
 describe("two replicas over one store", () => {
   test("admit exactly what the balance covers", async () => {
@@ -96,13 +95,9 @@ test("a gateway whose store is gone refuses calls and forwards nothing", async (
       one.pipe(two);
     }
   });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
-  const bound = proxy.address();
-  if (bound === null || typeof bound === "string") throw new Error("no port");
   const proxied = new URL(harness.databaseUrl);
   proxied.hostname = "127.0.0.1";
-  proxied.port = String(bound.port);
+  proxied.port = String(await listen(proxy));
   const pool = createPool({ url: proxied.href, onIdleError: () => undefined });
   const third = await harness.startReplica("replica-3", pool);
   const job = await harness.openJob();

@@ -7,15 +7,10 @@ import type { Gateway } from "../src/createGateway.ts";
 import { bytesOf } from "../src/ledger/bytes.ts";
 import { RevocationStore } from "../src/revocation/RevocationStore.ts";
 import { feedOf } from "./support/feedOf.ts";
-import {
-  domains,
-  gatewayAddress,
-  grantBody,
-  type Harness,
-  makeGrant,
-  startHarness,
-} from "./support/harness.ts";
+import { grantBody, makeGrant } from "./support/grants.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { domains, gatewayAddress } from "./support/identities.ts";
 import type { Answer, TestCaller } from "./support/TestCaller.ts";
 import { answerUsual, chunkOf, DONE, usageChunk } from "./support/TestProvider.ts";
 

@@ -4,16 +4,13 @@ import { canStartRedis, startTestRedis, type TestRedis } from "@tac/kit/testing"
 import { Revocation } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway } from "../src/createGateway.ts";
-import { domains, gatewayAddress, type Harness, startHarness } from "./support/harness.ts";
+import { outcomeOf } from "./support/answers.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
+import { domains, gatewayAddress } from "./support/identities.ts";
 import type { Answer } from "./support/TestCaller.ts";
 
 /** What a revocation, and the loss of the channel it comes on, may take to be felt. */
 const PROMISED_MS = 5_000;
-
-type TestJob = Awaited<ReturnType<Harness["openJob"]>>;
-
-const codeOf = ({ status, text }: Answer): string =>
-  status === 200 ? "ok" : (JSON.parse(text) as { error: { code: string } }).error.code;
 
 describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () => {
   let redis: TestRedis;
@@ -47,8 +44,8 @@ describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () 
   const callersOf = async (job: TestJob) => {
     const elsewhere = await harness.caller(job.by.holder, { connectUrl: second.connectUrl });
     return {
-      here: async () => codeOf(await job.by.send(job.chat())),
-      there: async () => codeOf(await elsewhere.send(job.chat())),
+      here: async () => outcomeOf(await job.by.send(job.chat())),
+      there: async () => outcomeOf(await elsewhere.send(job.chat())),
     };
   };
 

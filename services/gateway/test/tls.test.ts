@@ -5,8 +5,11 @@ import { Capability, PeerAuth, UsageAuth } from "@tac/protocol";
 import { Agent, request } from "undici";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway, GatewaySettings } from "../src/createGateway.ts";
-import { gatewayAddress, grantBody, type Harness, makeGrant, startHarness } from "./support/harness.ts";
+import { codeOf } from "./support/answers.ts";
+import { grantBody, makeGrant } from "./support/grants.ts";
+import { type Harness, startHarness } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
+import { gatewayAddress } from "./support/identities.ts";
 
 let harness: Harness;
 let authority: Authority;
@@ -32,8 +35,6 @@ afterAll(async () => {
   }
   await harness.stop();
 });
-
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
 
 describe("the feed of a gateway that checks aggregators' certificates", () => {
   let url: string;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { listen } from "./listen.ts";
 
 /** What is lost with a statement: it, its answer, or the store, with it and with every connection. */
 export type Cut = { statement: string; lose: "request" | "answer" | "store" };
@@ -19,11 +20,8 @@ export class StoreProxy {
   }
 
   async start(): Promise<string> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") throw new Error("no port");
-    return Object.assign(new URL(this.#store), { hostname: "127.0.0.1", port: String(bound.port) }).href;
+    const port = String(await listen(this.#server));
+    return Object.assign(new URL(this.#store), { hostname: "127.0.0.1", port }).href;
   }
 
   /** Takes effect with the next statement of that name. */

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { listen } from "./listen.ts";
 
 export type Received = { path: string; headers: IncomingMessage["headers"]; body: Record<string, unknown> };
 export type Answering = (received: Received, response: ServerResponse) => void | Promise<void>;
@@ -19,11 +20,7 @@ export class TestProvider {
   }
 
   async start(): Promise<string> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return `http://127.0.0.1:${address.port}`;
+    return `http://127.0.0.1:${await listen(this.#server)}`;
   }
 
   async stop(): Promise<void> {

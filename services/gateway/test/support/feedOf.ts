@@ -2,7 +2,7 @@ import type { Pool } from "@tac/kit";
 import { FeedEvent, Wire } from "@tac/protocol";
 import { expect } from "vitest";
 import { readPage } from "../../src/feed/feedStore.ts";
-import { gatewayAddress } from "./harness.ts";
+import { gatewayAddress } from "./identities.ts";
 
 /** The verified feed of the gateway under test, or the part of it about one job. */
 export async function feedOf(pool: Pool, jobId: string | null): Promise<FeedEvent.FeedEvent[]> {

@@ -2,7 +2,8 @@
 import { createBroadcast, createLogger, createMetrics, createPool } from "@tac/kit";
 import { createGateway } from "../../src/createGateway.ts";
 import { FakeChain } from "./FakeChain.ts";
-import { domains, type GatewayPlace, settingsOf } from "./harness.ts";
+import { type GatewayPlace, settingsOf } from "./harness.ts";
+import { domains } from "./identities.ts";
 
 export type ChildOrder = {
   place: GatewayPlace;

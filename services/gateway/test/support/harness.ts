@@ -1,6 +1,4 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Broadcast,
@@ -12,100 +10,34 @@ import {
   type Pool,
   staticTls,
 } from "@tac/kit";
-import { startTestDatabase, type TestDatabase } from "@tac/kit/testing";
-import {
-  Capability,
-  Deployment,
-  HolderKey,
-  PeerAuth,
-  Plan,
-  PrivateKey,
-  Quote,
-  Tariff,
-  Wire,
-} from "@tac/protocol";
+import { freePort, startTestDatabase, type TestDatabase } from "@tac/kit/testing";
+import { HolderKey, PeerAuth, PrivateKey, Tariff, Wire } from "@tac/protocol";
 import type { Address, Hex } from "viem";
 import { createGateway, type Gateway, type GatewaySettings } from "../../src/createGateway.ts";
 import { auditJob } from "../../src/ledger/auditJob.ts";
 import { prepareStore } from "../../src/ledger/prepareStore.ts";
 import { makeCertificate } from "./certificates.ts";
 import { FakeChain } from "./FakeChain.ts";
+import { grantBody, type JobOptions, makeGrant } from "./grants.ts";
 import { hex32 } from "./hex32.ts";
+import {
+  adminToken,
+  deployment,
+  domains,
+  gatewayAddress,
+  gatewayKey,
+  providerKey,
+  tariffKey,
+} from "./identities.ts";
+import { serveTariffs } from "./serveTariffs.ts";
 import { type CallerConnection, TestCaller } from "./TestCaller.ts";
 import { answerUsual, TestProvider } from "./TestProvider.ts";
-
-const prices = { cachedInputTokensNano: 0n, requestsNano: 0n, durationMsNano: 0n };
-/** One nanocredit a token, in and out, so that costs can be read as token counts. */
-const perToken = {
-  ...prices,
-  inputTokensNano: 1_000_000n,
-  cachedInputTokensNano: 500_000n,
-  outputTokensNano: 1_000_000n,
-};
-
-export const chatTariff: Tariff.Tariff = {
-  providerId: 1,
-  version: 1,
-  currency: "CREDIT",
-  effectiveFromMs: 0,
-  models: [
-    { model: "chat-1", kind: "chat", prices: perToken, contextTokens: 100_000n, maxOutputTokens: 1_000n },
-    { model: "chat-other", kind: "chat", prices: perToken, contextTokens: 100_000n, maxOutputTokens: 1_000n },
-  ],
-};
-export const embeddingTariff: Tariff.Tariff = {
-  providerId: 2,
-  version: 1,
-  currency: "CREDIT",
-  effectiveFromMs: 0,
-  models: [
-    { model: "embed-1", kind: "embeddings", prices: perToken, contextTokens: 8_000n, maxOutputTokens: 0n },
-  ],
-};
-
-export const plan: Plan.Plan = {
-  steps: [
-    {
-      id: "chat",
-      kind: "chat",
-      model: "chat-1",
-      maxInputTokens: 10_000n,
-      maxOutputTokens: 500n,
-      maxCalls: 1_000,
-    },
-    {
-      id: "embed",
-      kind: "embeddings",
-      model: "embed-1",
-      maxInputTokens: 1_000n,
-      maxOutputTokens: 0n,
-      maxCalls: 10,
-    },
-  ],
-};
-
-const address = (byte: string): Address => `0x${byte.repeat(20)}`;
-export const deployment: Deployment.Deployment = {
-  chainId: 31_337,
-  startBlock: 1n,
-  asset: address("01"),
-  creditToken: address("02"),
-  creditVault: address("03"),
-  providerRegistry: address("04"),
-  usageReceipts: address("05"),
-  settlementTreasury: address("06"),
-  paramGovernor: address("07"),
-  capabilityAuthority: address("08"),
-  sessionChannels: address("09"),
-};
-export const domains = Deployment.domains(deployment);
-export const gatewayKey = hex32();
-export const gatewayAddress = Wire.privateKeyToAddress(gatewayKey);
-export const tariffKey = hex32();
-export const providerKey = hex32();
-export const adminToken = hex32();
+import { chatTariff, embeddingTariff } from "./tariffs.ts";
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>;
+
+/** A locked job, with the caller that holds its capability. */
+export type TestJob = Awaited<ReturnType<Harness["openJob"]>>;
 
 /** What tells one harness's gateways from another's; it can be handed to another process. */
 export type GatewayPlace = {
@@ -172,7 +104,7 @@ export async function startHarness(
   const peerKey = PrivateKey.generate("Ed25519");
   const peerPublicKey = createPublicKey(peerKey).export({ format: "jwk" }).x ?? "";
 
-  const port = await freePortOf();
+  const port = await freePort();
   const url = `${settings.tls === null ? "http" : "https"}://127.0.0.1:${port}`;
   const place: GatewayPlace = {
     url,
@@ -188,7 +120,7 @@ export async function startHarness(
     onError: () => undefined,
   });
   const metricsOf: Metrics[] = [];
-  /** Waits until every answer so far is charged, or no charge has been made for a while. */
+  /** Waits until every answer so far is charged, but for at most a second. */
   const charged = async (): Promise<void> => {
     const pending = async (): Promise<number> => {
       const gauges = metricsOf.map(({ registry }) =>
@@ -275,6 +207,7 @@ export async function startHarness(
       provider.answer = answerUsual;
       provider.received.length = 0;
       chain.isDown = false;
+      chain.refusesRevocations = null;
     },
     stop: async () => {
       await Promise.all(callers.map((opened) => opened.close()));
@@ -287,79 +220,6 @@ export async function startHarness(
       await pool.end();
       await database.stop();
     },
-  };
-}
-
-export type JobOptions = {
-  maxSpendNano?: bigint;
-  countersigned?: boolean;
-  binding?: number;
-  expiresInSeconds?: number;
-  tenantKey?: Hex;
-  owner?: { team?: string; user?: string };
-  alter?: (grant: ReturnType<typeof makeGrant>) => void;
-};
-
-export function makeGrant(holder: HolderKey.Jwk, tenantKey: Hex, options: JobOptions = {}) {
-  const tenant = Wire.privateKeyToAddress(tenantKey);
-  const now = BigInt(Math.floor(Date.now() / 1000));
-  const tariffs = [chatTariff, embeddingTariff].map((tariff) => ({
-    providerId: tariff.providerId,
-    version: tariff.version,
-    tariffHash: Tariff.hash(tariff),
-  }));
-  const steps = plan.steps.map((step, index) => {
-    const tariff = index === 0 ? chatTariff : embeddingTariff;
-    const model = Tariff.findModel(tariff, step.model);
-    if (model === undefined) throw new Error("no such model");
-    return {
-      ...step,
-      providerId: tariff.providerId,
-      tariffHash: Tariff.hash(tariff),
-      ceilingNano: Plan.stepCeilingNano(step, model.prices),
-    };
-  });
-  const quote: Quote.Quote = {
-    tenant,
-    gateway: gatewayAddress,
-    planHash: Quote.planHash(plan),
-    tariffsHash: Quote.tariffsHash(tariffs),
-    ceilingNano: steps.reduce((sum, { ceilingNano }) => sum + ceilingNano, 0n),
-    issuedAt: now,
-    expiresAt: now + 300n,
-    nonce: hex32(),
-  };
-  const salt = hex32();
-  const capability: Capability.Capability = {
-    tenant,
-    jobId: Capability.jobId(tenant, salt),
-    quoteHash: Quote.hash(quote, domains.quote),
-    maxSpendNano: options.maxSpendNano ?? 100_000n,
-    holder: HolderKey.thumbprint(holder),
-    binding: options.binding ?? Capability.BINDING_EXPORTER,
-    countersigned: options.countersigned ?? false,
-    validAfter: now - 10n,
-    expiresAt: now + BigInt(options.expiresInSeconds ?? 3_600),
-    salt,
-  };
-  return { quote, tariffs, steps, capability, tenantKey, jwk: holder };
-}
-
-export function grantBody({
-  quote,
-  tariffs,
-  steps,
-  capability,
-  tenantKey,
-  jwk,
-}: ReturnType<typeof makeGrant>) {
-  const signature = Quote.sign(quote, domains.quote, tariffKey);
-  const signer = Wire.privateKeyToAddress(tariffKey);
-  return {
-    signedQuote: Quote.signedToJson({ quote, signature, signer, plan, tariffs, steps }),
-    capability: Capability.toJson(capability),
-    capabilitySignature: Capability.sign(capability, domains.capability, tenantKey),
-    jwk,
   };
 }
 
@@ -390,36 +250,4 @@ async function openJob(chain: FakeChain, caller: () => Promise<TestCaller>, opti
       maxCostNano: 10_000n,
     }),
   };
-}
-
-async function serveTariffs(): Promise<{ url: string; server: Server }> {
-  const published = [chatTariff, embeddingTariff].map((tariff) => ({
-    tariff: Tariff.toJson(tariff),
-    tariffHash: Tariff.hash(tariff),
-  }));
-  const server = createServer((request, response) => {
-    const hash = request.url?.split("/")[3];
-    const found =
-      hash === undefined ? { tariffs: published } : published.find(({ tariffHash }) => tariffHash === hash);
-    response
-      .writeHead(found ? 200 : 404, { "content-type": "application/json" })
-      .end(JSON.stringify(found ?? {}));
-  });
-  return { url: `http://127.0.0.1:${await listen(server)}`, server };
-}
-
-async function freePortOf(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("no port");
-  return bound.port;
 }

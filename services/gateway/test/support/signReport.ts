@@ -1,7 +1,8 @@
 import { Header, UsageReceipt, UsageReport } from "@tac/protocol";
 import type { Hex } from "viem";
 
-import { domains, type Harness, providerKey } from "./harness.ts";
+import type { Harness } from "./harness.ts";
+import { domains, providerKey } from "./identities.ts";
 
 /** What the provider signs about the call it received last, of one request of 10 input and 3 output tokens unless said. */
 export const signReport = (
