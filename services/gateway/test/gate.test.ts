@@ -1,7 +1,8 @@
 import { connect } from "node:tls";
 import { Capability, DpopProof, HolderKey, UsageAuth } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { codeOf } from "./support/answers.ts";
+import { bytesOf } from "../src/ledger/bytes.ts";
+import { codeOf, outcomeOf } from "./support/answers.ts";
 import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 import { hex32 } from "./support/hex32.ts";
 import type { Sent } from "./support/TestCaller.ts";
@@ -53,6 +54,20 @@ describe("a proof of possession (RFC 9449)", () => {
     const call = job.chat();
     await expectRefused({ ...call, proof: job.by.proofFor(call) }, 401, "binding_mismatch", other);
     expect((await other.send(call)).status).toBe(200);
+  });
+
+  test("forged, or for another connection, writes nothing", async () => {
+    const used = async () =>
+      (await harness.pool.query("SELECT FROM used_proofs WHERE job_id = $1", [bytesOf(job.jobId)])).rowCount;
+    const before = await used();
+    const proof = job.by.proofFor(job.chat());
+    const forged = `${proof.slice(0, proof.lastIndexOf("."))}.${Buffer.alloc(64, 1).toString("base64url")}`;
+    const elsewhere = await harness.caller(job.by.holder);
+    expect(outcomeOf(await job.by.send({ ...job.chat(), proof: forged }))).toBe("invalid_proof");
+    expect(outcomeOf(await elsewhere.send({ ...job.chat(), proof }))).toBe("binding_mismatch");
+    expect(await used()).toBe(before);
+    expect(outcomeOf(await job.by.send({ ...job.chat(), proof }))).toBe("ok");
+    expect(outcomeOf(await job.by.send({ ...job.chat(), proof }))).toBe("proof_replayed");
   });
 
   test("does not move to another method, path, body or token", async () => {

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Broadcast, createBroadcast } from "@tac/kit";
 import { canStartRedis, startTestRedis, type TestRedis } from "@tac/kit/testing";
-import { Revocation } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway } from "../src/createGateway.ts";
 import { outcomeOf } from "./support/answers.ts";
 import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
-import { domains, gatewayAddress } from "./support/identities.ts";
-import type { Answer } from "./support/TestCaller.ts";
+import { gatewayAddress } from "./support/identities.ts";
+import { postRevocation, revokeOneBody } from "./support/revocations.ts";
 
 /** What a revocation, and the loss of the channel it comes on, may take to be felt. */
 const PROMISED_MS = 5_000;
@@ -32,13 +31,6 @@ describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () 
     await replica.app.close();
     await replica.stop();
     await channel.close();
-  };
-  const revoke = async ({ grant }: TestJob): Promise<Answer> => {
-    const { tenant, salt } = grant.capability;
-    const revocation = { tenant, salt, deadline: BigInt(Math.floor(Date.now() / 1000)) + 60n };
-    const signature = Revocation.sign(revocation, domains.capability, grant.tenantKey);
-    const body = { revocation: Revocation.toJson(revocation), signature };
-    return (await harness.caller()).send({ path: "/v1/revocations", body });
   };
   /** Calls of one job at either replica. */
   const callersOf = async (job: TestJob) => {
@@ -65,7 +57,7 @@ describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () 
     const [job, other] = [await harness.openJob(), await harness.openJob()];
     const [calls, otherCalls] = [await callersOf(job), await callersOf(other)];
     expect(await Promise.all([calls.here(), calls.there()])).toEqual(["ok", "ok"]);
-    const answer = await revoke(job);
+    const answer = await postRevocation(harness, revokeOneBody(job));
     expect(answer.status, answer.text).toBe(200);
     await expect.poll(calls.there, { timeout: PROMISED_MS }).toBe("capability_revoked");
     expect(await calls.here()).toBe("capability_revoked");
@@ -77,7 +69,7 @@ describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () 
     const listener = openChannel();
     await listener.subscribe("revoked", () => heard.push(Date.now()));
     const job = await harness.openJob();
-    await revoke(job);
+    await postRevocation(harness, revokeOneBody(job));
     await expect.poll(() => heard.length, { timeout: PROMISED_MS }).toBe(1);
     await listener.close();
   });
@@ -99,7 +91,7 @@ describe.skipIf(!canStartRedis())("two replicas whose channel is one Redis", () 
         .toBe("revocations_unavailable");
     }
     const askedAtMs = Date.now();
-    const answer = await revoke(revoked);
+    const answer = await postRevocation(harness, revokeOneBody(revoked));
     expect(answer.status, answer.text).toBe(200);
     expect(Date.now() - askedAtMs).toBeLessThan(PROMISED_MS);
 

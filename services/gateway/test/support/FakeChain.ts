@@ -30,7 +30,8 @@ export class FakeChain implements ChainPort {
     this.#domains = domains;
   }
 
-  revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds: number): void {
+  /** One of a tenant's jobs, or all of them, as of now unless said. */
+  revoke(tenant: Address, jobId: Hex | null, revokedAtSeconds = Math.floor(Date.now() / 1000)): void {
     this.headBlock += 1n;
     this.revocations.push({ tenant, jobId, revokedAtSeconds, block: this.headBlock });
   }
@@ -143,7 +144,7 @@ export class FakeChain implements ChainPort {
     }
     const jobId = Capability.jobId(tenant, salt);
     if (this.revocations.some((entry) => entry.jobId === jobId)) return null;
-    this.revoke(tenant, jobId, Math.floor(Date.now() / 1000));
+    this.revoke(tenant, jobId);
     return hex32();
   }
 
