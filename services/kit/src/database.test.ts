@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   createPool,
   dropDatabase,
@@ -41,6 +41,19 @@ describe("createPool", () => {
     expect((await pool.query("SELECT $1::text AS text", ["zażółć 🦆"])).rows).toEqual([
       { text: "zażółć 🦆" },
     ]);
+  });
+
+  test("keeps its connections through a pause", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const backend = async () =>
+        (await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]?.pid;
+      const before = await backend();
+      vi.advanceTimersByTime(300_000);
+      expect(await backend()).toBe(before);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("ends a statement that takes too long", async () => {

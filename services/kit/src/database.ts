@@ -10,6 +10,14 @@ const int8ArrayOid = 1016;
 /** How much longer than a statement may run its answer is waited for. */
 const SILENCE_MS = 1_000;
 
+/**
+ * A new connection costs the server a process, and that process each statement's plan anew: tens of milliseconds of a
+ * processor, in front of the first calls after every pause if pauses ended connections.
+ */
+const IDLE_MS = 600_000;
+/** From when on an idle connection is probed, so that nothing on the way forgets it or hides that it is gone. */
+const PROBE_AFTER_MS = 30_000;
+
 const parseType = (oid: number, format?: "text" | "binary") => {
   const parse = pg.types.getTypeParser(oid, format ?? "text");
   if (format === "binary") return parse;
@@ -21,8 +29,8 @@ const parseType = (oid: number, format?: "text" | "binary") => {
 
 /**
  * A connection pool whose `bigint` columns are JavaScript `bigint`s. Connecting and every statement have a deadline, the
- * server's own and, for a server that has fallen silent, one on this side a second later.
- * A connection lost while idle is reported to `onIdleError` and replaced on the next use.
+ * server's own and, for a server that has fallen silent, one on this side a second later. A connection stays open for ten
+ * minutes after its last use; one lost while idle is reported to `onIdleError` and replaced on the next use.
  */
 export const createPool = ({
   url,
@@ -43,7 +51,9 @@ export const createPool = ({
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + SILENCE_MS,
+    idleTimeoutMillis: IDLE_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: PROBE_AFTER_MS,
     types: { getTypeParser: parseType },
   });
   pool.on("error", (error) => onIdleError?.(error));
