@@ -17,6 +17,7 @@ import { readConfig } from "./config.ts";
 import { createGateway } from "./createGateway.ts";
 import { loadPeers } from "./feed/loadPeers.ts";
 import { prepareStore } from "./ledger/prepareStore.ts";
+import { lowerHelperThreads } from "./lowerHelperThreads.ts";
 import { serveMetrics } from "./metricsServer.ts";
 import { openProviderTls } from "./upstream/openProviderTls.ts";
 import { loadProviders } from "./upstream/Provider.ts";
@@ -24,6 +25,7 @@ import { loadProviders } from "./upstream/Provider.ts";
 await runService(async () => {
   const config = readConfig();
   const logger = createLogger({ service: "gateway", level: config.LOG_LEVEL });
+  lowerHelperThreads((error) => logger.warn({ err: error }, "V8's helper threads keep their priority"));
   const metrics = createMetrics({ service: "gateway" });
   const tls = openTls(config, {
     logger,
