@@ -233,12 +233,11 @@ export async function createGateway(
     await clock.sample();
     await replica.renew();
     await recover();
-    // By the store's clock, which also wrote these times: a replica whose own clock jumps must forget nothing early.
-    await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < store_now_ms()");
+    // By the store's clock, just read, which also wrote these times: a replica whose own clock jumps must forget nothing early.
+    // Given as a number, because the store's function would be asked anew for each row, and no index would serve.
+    await pool.query("DELETE FROM used_proofs WHERE expires_at_ms < $1::bigint", [nowMs()]);
     // Answers hold what tenants asked for, and are kept no longer than a retry may come.
-    await pool.query("DELETE FROM answers WHERE stored_at_ms < store_now_ms() - $1::bigint", [
-      settings.answerTtlMs,
-    ]);
+    await pool.query("DELETE FROM answers WHERE stored_at_ms < $1::bigint", [nowMs() - settings.answerTtlMs]);
     queueDepth.set({ queue: "revocation_tasks" }, await revocations.openTaskCount());
     await tariffs.refresh();
   };
