@@ -11,6 +11,8 @@ export type Measure = {
   failures: Record<string, number>;
   /** From when a call was due until its last byte; null when none was answered. */
   latencyMs: Percentiles | null;
+  /** Processor time that the machine's host took meanwhile. */
+  stolenMs: number;
   /** The p95 of each round, in the order they were run. */
   p95ByRoundMs: number[];
   /** Each percentile less the same one of `direct` at this rate. */

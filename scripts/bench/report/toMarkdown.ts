@@ -1,5 +1,6 @@
 import type { Measure } from "../Measure.ts";
 import { percentilesOf } from "../measure/percentiles.ts";
+import { MAX_STOLEN } from "../measureRates.ts";
 import type { Results } from "../Results.ts";
 import { COMPARED_RATE } from "../settings.ts";
 import { mib, ms, table, us } from "./table.ts";
@@ -39,17 +40,19 @@ const roundsTable = (measures: readonly Measure[]): string => {
     [
       "subject",
       "rounds",
+      "stolen ms",
       "lowest p95 ms",
       "median p95 ms",
       "highest p95 ms",
       "rounds in which gateway's is lower",
     ],
-    measures.map(({ subject, p95ByRoundMs }) => {
+    measures.map(({ subject, stolenMs, p95ByRoundMs }) => {
       const { p50, max } = percentilesOf(Float64Array.from(p95ByRoundMs));
       const lower = p95ByRoundMs.filter((p95, round) => (ours?.p95ByRoundMs[round] ?? Number.NaN) < p95);
       return [
         subject,
         String(p95ByRoundMs.length),
+        String(stolenMs),
         ms(Math.min(...p95ByRoundMs)),
         ms(p50),
         ms(max),
@@ -153,7 +156,7 @@ export const toMarkdown = (results: Results): string => {
     `- Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}; load average ${machine.loadAverage.toFixed(2)} before the start.`,
     `- Node ${machine.node}; ${postgres.version}, fsync ${postgres.fsync}, synchronous_commit ${postgres.synchronousCommit}.`,
     `- Everything runs on this one machine: generator, subject, provider, PostgreSQL and chain share its ${machine.cores} cores.`,
-    `- ${settings.rounds} rounds of ${settings.seconds} s for each subject and rate, after ${settings.warmUpSeconds} s that do not count, and ${settings.comparedRounds} at ${COMPARED_RATE} a second; the rounds of a rate are interleaved. Our calls are spread over ${settings.jobs} jobs.`,
+    `- ${settings.rounds} rounds of ${settings.seconds} s for each subject and rate, after ${settings.warmUpSeconds} s that do not count, and ${settings.comparedRounds} at ${COMPARED_RATE} a second, where a round in which the host of this machine took over ${MAX_STOLEN * 100} % of its processors is run again, at most twice, and the one it took least from counts; the rounds of a rate are interleaved. Our calls are spread over ${settings.jobs} jobs.`,
     "- Open loop: each call begins when it is due, and its latency counts from then until its last byte. For our gateway that includes making the proof in the client.",
     "- Added: the percentile less the same percentile of `direct` at the same rate in the same run. A p99 of so few calls on a shared machine is a hint, not a figure.",
     `- Held: ${results.holdingRule}.${settings.profile ? "\n- The gateway ran under a profiler: its figures are not comparable." : ""}\n`,
