@@ -10,6 +10,9 @@ const LEASE_MS = 60_000;
 const REVOCATION_MS = 3_600_000;
 const LONGEST_WAIT_MS = 3_600_000;
 
+/** Asked once a statement; asked for each row anew, no index would serve. */
+const NOW_MS = "(SELECT store_now_ms())";
+
 /** Which locks are to be looked at, in PostgreSQL, by the store's clock. */
 export class ReleaseStore {
   readonly #pool: Pool;
@@ -27,7 +30,7 @@ export class ReleaseStore {
       await this.#pool.query(
         `INSERT INTO lock_releases (job_id, due_at_ms)
          SELECT job_id, store_now_ms() FROM jobs j
-          WHERE status <> 'settled' AND ${end} <= store_now_ms() - $2::bigint
+          WHERE status <> 'settled' AND ${end} <= ${NOW_MS} - $2::bigint
             AND NOT EXISTS (SELECT FROM lock_releases r WHERE r.job_id = j.job_id)
           ORDER BY ${end} LIMIT $1
          ON CONFLICT DO NOTHING`,
@@ -48,7 +51,7 @@ export class ReleaseStore {
           SET attempts = r.attempts + 1,
               due_at_ms = store_now_ms() + $1::bigint
                         + least($2::bigint, 1000 * (2 ^ least(r.attempts, 20))::bigint)
-         FROM (SELECT job_id FROM lock_releases WHERE done_at_ms IS NULL AND due_at_ms <= store_now_ms()
+         FROM (SELECT job_id FROM lock_releases WHERE done_at_ms IS NULL AND due_at_ms <= ${NOW_MS}
                 ORDER BY due_at_ms LIMIT $3 FOR UPDATE SKIP LOCKED) due, jobs j
         WHERE r.job_id = due.job_id AND j.job_id = due.job_id
         RETURNING r.job_id, j.held_nano, j.spent_nano, r.closed_seen_at_ms IS NOT NULL AS is_seen_closed`,
