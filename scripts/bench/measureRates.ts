@@ -8,7 +8,7 @@ import type { Measure } from "./Measure.ts";
 import { concat, percentilesOf } from "./measure/percentiles.ts";
 import { usageOf } from "./measure/processTree.ts";
 import { stolenMs } from "./measure/stolenMs.ts";
-import { COMPARED_RATE, roundsAt, type Settings } from "./settings.ts";
+import { COMPARED_RATE, MAX_STOLEN, roundsAt, type Settings } from "./settings.ts";
 import type { Subject } from "./subjects/Subject.ts";
 
 /** CPU in milliseconds that each party used in the counted part of a round. */
@@ -19,8 +19,6 @@ type Run = { round: Round; costs: Costs; stolenMs: number };
 /** A backlog is let go of before the next round. */
 const REST_MS = 300;
 
-/** A round that loses more than this part of the machine's time to its host shows the host. */
-export const MAX_STOLEN = 0.02;
 const MAX_ATTEMPTS = 3;
 
 /** Runs one round and reads what everyone used between its two marks. */

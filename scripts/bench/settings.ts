@@ -53,6 +53,9 @@ const defaults = {
 /** Calls per second at which our gateway's added p95 has to be below that of others. */
 export const COMPARED_RATE = 100;
 
+/** There, a round that loses more than this part of the machine's time to its host shows the host. */
+export const MAX_STOLEN = 0.02;
+
 export const roundsAt = (rate: number, { rounds, comparedRounds }: Settings): number =>
   rate === COMPARED_RATE ? comparedRounds : rounds;
 

@@ -1,8 +1,7 @@
 import type { Measure } from "../Measure.ts";
 import { percentilesOf } from "../measure/percentiles.ts";
-import { MAX_STOLEN } from "../measureRates.ts";
 import type { Results } from "../Results.ts";
-import { COMPARED_RATE } from "../settings.ts";
+import { COMPARED_RATE, MAX_STOLEN } from "../settings.ts";
 import { mib, ms, table, us } from "./table.ts";
 
 const rateTable = (measures: readonly Measure[]): string =>

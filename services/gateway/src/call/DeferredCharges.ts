@@ -52,12 +52,12 @@ export class DeferredCharges {
   /** Waits for the charges of a tenant that are pending now, but not for long; null when there are none. */
   ofTenant(tenant: Address): Promise<void> | null {
     const all = [...this.#pending].filter(({ call }) => call.job.capability.tenant === tenant);
-    return all.length === 0 ? null : areMade(all);
+    return all.length === 0 ? null : allMade(all);
   }
 
   /** Waits until all are made, but not for long; those that are not are left to recovery. */
   async end(): Promise<void> {
-    await areMade([...this.#pending]);
+    await allMade([...this.#pending]);
     this.#abandoning.abort();
   }
 
@@ -81,7 +81,7 @@ export class DeferredCharges {
   }
 }
 
-async function areMade(charges: readonly PendingCharge[]): Promise<void> {
+async function allMade(charges: readonly PendingCharge[]): Promise<void> {
   const all = Promise.all(charges.map(({ made }) => made));
   await withDeadline(all, CHARGE_WAIT_MS).catch((error: unknown) => {
     if (!(error instanceof DeadlineError)) throw error;
