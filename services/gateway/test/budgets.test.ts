@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterEach(() => harness.reset());
 afterAll(() => harness.stop());
 
-const codeOf = (text: string) => (JSON.parse(text) as { error: { code: string; param: string } }).error;
+const errorOf = (text: string) => (JSON.parse(text) as { error: { code: string; param: string } }).error;
 const tenantOf = (tenantKey: Hex) => Wire.privateKeyToAddress(tenantKey);
 
 const ask = async (method: "GET" | "PUT", path: string, body?: unknown, token: string = adminToken) => {
@@ -40,7 +40,7 @@ describe("a budget above the job", () => {
     for (const [level, subject] of levels) {
       await setBudget(harness.pool, { tenant, level, subject }, { limitNano: 10n, period: "none" });
       const refused = await job.by.send(job.chat());
-      expect([refused.status, codeOf(refused.text)]).toEqual([
+      expect([refused.status, errorOf(refused.text)]).toEqual([
         402,
         expect.objectContaining({ code: "over_budget", param: level }),
       ]);
@@ -71,7 +71,7 @@ describe("a budget above the job", () => {
     ];
     for (const call of calls) {
       const answer = await job.by.send(call);
-      expect([answer.status, codeOf(answer.text).code], call.path).toEqual([402, "over_budget"]);
+      expect([answer.status, errorOf(answer.text).code], call.path).toEqual([402, "over_budget"]);
     }
     expect(harness.provider.received).toEqual([]);
   });
@@ -224,6 +224,6 @@ describe("setting a budget", () => {
     expect((await again()).status).toBe(200);
     expect((await again({ team: "search" })).status).toBe(200);
     const moved = await again({ team: "ads" });
-    expect([moved.status, codeOf(moved.text).param]).toEqual([400, "owner"]);
+    expect([moved.status, errorOf(moved.text).param]).toEqual([400, "owner"]);
   });
 });

@@ -2,7 +2,7 @@ import { createPool } from "@tac/kit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Gateway } from "../src/createGateway.ts";
 import { feedOf } from "./support/feedOf.ts";
-import { type Harness, startHarness } from "./support/harness.ts";
+import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
 import { StoreProxy } from "./support/StoreProxy.ts";
 
 // An answer is delivered before its charge is committed; these callers look at what follows without waiting for it.
@@ -20,15 +20,13 @@ afterAll(async () => {
   await harness.stop();
 });
 
-type Job = Awaited<ReturnType<Harness["openJob"]>>;
-
 /** What a call of the usual chat holds, in nanocredits: a byte of input is at most a token, and twenty of output. */
-const holdOf = (job: Job): bigint => BigInt(Buffer.byteLength(JSON.stringify(job.chat().body)) + 20);
+const holdOf = (job: TestJob): bigint => BigInt(Buffer.byteLength(JSON.stringify(job.chat().body)) + 20);
 
-const usagesOf = async (job: Job) =>
+const usagesOf = async (job: TestJob) =>
   (await feedOf(harness.pool, job.jobId)).filter(({ kind }) => kind === "usage");
 
-const stateOf = async (job: Job): Promise<unknown> => {
+const stateOf = async (job: TestJob): Promise<unknown> => {
   const { rows } = await harness.pool.query("SELECT state FROM calls WHERE job_id = decode($1, 'hex')", [
     job.jobId.slice(2),
   ]);
@@ -39,7 +37,7 @@ const json = (text: string): Record<string, unknown> => JSON.parse(text) as Reco
 
 describe("one caller whose credit covers a single call at a time", () => {
   const COUNT = 8;
-  const openTightJob = async (): Promise<Job> =>
+  const openTightJob = async (): Promise<TestJob> =>
     harness.openJob({ maxSpendNano: holdOf(await harness.openJob()) + 13n * BigInt(COUNT - 1) });
 
   /** No charge is committed for a while, because the feed's head is somebody else's. */
