@@ -150,6 +150,7 @@ async function pair({ holds, feed }: Ledger, jobId: Hex): Promise<void> {
     jtiHash: proofHash,
   });
   if (held.outcome !== "held") throw new Error(`The hold was refused: ${held.outcome}`);
+  await held.durable;
   const receipt: UsageReceipt.UsageReceipt = {
     receiptId: proofHash,
     jobId,

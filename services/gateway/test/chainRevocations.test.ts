@@ -34,7 +34,7 @@ describe("a revocation on chain", () => {
     const job = await harness.openJob();
     harness.chain.revoke(job.grant.capability.tenant, null);
     await expect.poll(() => harness.chain.appliedJobIds, { timeout: 5_000 }).toContain(job.jobId);
-    expect(await taskOf(harness.pool, job.jobId)).toBe("done");
+    await expect.poll(() => taskOf(harness.pool, job.jobId)).toBe("done");
     expect(outcomeOf(await job.by.send(job.chat()))).toBe("capability_revoked");
   });
 

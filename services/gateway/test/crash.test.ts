@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { CommitGate } from "./support/CommitGate.ts";
 import type { ChildOrder } from "./support/gatewayChild.ts";
 import { type Harness, startHarness } from "./support/harness.ts";
 import { type Cut, StoreProxy } from "./support/StoreProxy.ts";
@@ -12,16 +13,19 @@ import { type Answering, chunkOf } from "./support/TestProvider.ts";
 let harness: Harness;
 let proxy: StoreProxy;
 let storeUrl: string;
+let gate: CommitGate;
 const children: ChildProcess[] = [];
 beforeAll(async () => {
   harness = await startHarness({ upstreamTimeoutMs: 60_000, chainMaxAgeMs: 60_000 }, "none");
   proxy = new StoreProxy(harness.databaseUrl);
   storeUrl = await proxy.start();
+  gate = await CommitGate.build(harness.pool);
 });
 afterEach(() => harness.reset());
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
   await proxy.stop();
+  gate.remove();
   await harness.stop();
 });
 
@@ -61,10 +65,12 @@ type Step = {
   name: string;
   stream?: boolean;
   cut?: Cut;
+  /** The process is killed between the call's hold and its commit, which the store then makes all the same. */
+  isBeforeCommit?: boolean;
   answer?: Answering;
   /** The caller has its answer by then. */
   isAnswered?: boolean;
-  /** State of the call in the store when the process is killed. */
+  /** State of the call in the store when the process has been killed. */
   state: string | null;
   recovered: { released: number; captured: number };
   /** Status and cost of the same call, tried again with the same key. */
@@ -84,6 +90,7 @@ const steps: Step[] = [
     retry: { status: 200 },
     paidNano: () => 13,
   },
+  { name: "before its hold's commit", isBeforeCommit: true, state: "held", ...released },
   { name: "after its hold", cut: { statement: "hold_call", lose: "answer" }, state: "held", ...released },
   { name: "while the provider works", answer: silent, state: "held", ...released },
   {
@@ -130,16 +137,23 @@ describe("a gateway that is killed", { timeout: 180_000 }, () => {
     };
     if (step.answer) harness.provider.answer = step.answer;
     if (step.cut) proxy.cut(step.cut);
+    if (step.isBeforeCommit) await gate.shut();
+    const forwarded = harness.provider.received.length;
     const outcome = by.send(call).then(
       () => "answered",
       () => "lost",
     );
     if (step.cut) await expect.poll(() => proxy.hasCut, patience).toBe(true);
-    await expect.poll(() => stateOf(job.jobId), patience).toBe(step.state);
+    const stateWhenKilled = step.isBeforeCommit ? null : step.state;
+    if (step.isBeforeCommit)
+      await expect.poll(() => harness.provider.received.length, patience).toBe(forwarded + 1);
+    await expect.poll(() => stateOf(job.jobId), patience).toBe(stateWhenKilled);
     const exited = once(child, "exit");
     child.kill("SIGKILL");
     await exited;
     expect(await outcome).toBe(step.isAnswered === true ? "answered" : "lost");
+    await gate.reset();
+    await expect.poll(() => stateOf(job.jobId), patience).toBe(step.state);
     harness.reset();
 
     const next = await harness.makeGateway({ replicaId });

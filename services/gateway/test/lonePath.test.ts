@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FeedWriter } from "../src/feed/FeedWriter.ts";
 import { setBudget } from "../src/ledger/Budget.ts";
 import type { Capture } from "../src/ledger/Capture.ts";
-import type { WantedHold } from "../src/ledger/Hold.ts";
+import type { HoldOutcome, WantedHold } from "../src/ledger/Hold.ts";
 import { HoldBatcher } from "../src/ledger/HoldBatcher.ts";
 import { verifyLedger } from "../src/ledger/verifyLedger.ts";
 import { hex32 } from "./support/hex32.ts";
@@ -27,6 +27,12 @@ const plainTenant: Address = `0x${"01".repeat(20)}`;
 const budgetedTenant: Address = `0x${"02".repeat(20)}`;
 
 const batcher = ({ pool }: Store) => new HoldBatcher(pool, { owner, proofMemoryMs, nowMs: () => NOW_MS });
+/** Takes a hold, and waits for what it did. */
+const holdAlone = async (store: Store, wantedHold: WantedHold): Promise<HoldOutcome> => {
+  const taken = await batcher(store).hold(wantedHold);
+  if (taken.outcome === "held") await taken.durable;
+  return taken;
+};
 
 const wanted = (jobId: Hex, change: Partial<WantedHold> = {}): WantedHold => {
   const proofHash = hex32();
@@ -211,7 +217,7 @@ describe("a call that is alone in its statement", () => {
     const ways: Way[] = [
       {
         hold: async (hold) => {
-          const taken = await batcher(alone).hold(hold);
+          const taken = await holdAlone(alone, hold);
           return taken.outcome === "held" ? `held ${taken.holdNano}` : taken.outcome;
         },
         capture: (hold, costNano) => {
@@ -253,7 +259,7 @@ describe("a call that is alone in its statement", () => {
   test("cannot be overspent by others that come at the same moment, alone or in batches", async () => {
     const jobId = hex32();
     await insertJob(alone.pool, { jobId, tenant: plainTenant, lockedNano: 79n });
-    const lone = Array.from({ length: 40 }, () => batcher(alone).hold(wanted(jobId)));
+    const lone = Array.from({ length: 40 }, () => holdAlone(alone, wanted(jobId)));
     const batches = Array.from({ length: 10 }, () =>
       holdTogether(alone.pool, [wanted(jobId), wanted(jobId)], NOW_MS),
     );
@@ -271,7 +277,7 @@ describe("a call that is alone in its statement", () => {
     await insertJob(alone.pool, { jobId, tenant: plainTenant, lockedNano: 1_000n });
     const sent = wanted(jobId);
     const replays = await Promise.all(
-      Array.from({ length: 12 }, () => batcher(alone).hold({ ...sent, callId: hex32() })),
+      Array.from({ length: 12 }, () => holdAlone(alone, { ...sent, callId: hex32() })),
     );
     expect(replays.map(({ outcome }) => outcome).sort()).toEqual([
       "held",
@@ -280,7 +286,7 @@ describe("a call that is alone in its statement", () => {
     const receiptId = hex32();
     const keyed = await Promise.all(
       Array.from({ length: 12 }, () =>
-        batcher(alone).hold(wanted(jobId, { receiptId, idempotencyKey: "the key" })),
+        holdAlone(alone, wanted(jobId, { receiptId, idempotencyKey: "the key" })),
       ),
     );
     expect(keyed.map(({ outcome }) => outcome).sort()).toEqual([...Array(11).fill("duplicate"), "held"]);
@@ -295,7 +301,7 @@ describe("a call that is alone in its statement", () => {
     const jobId = hex32();
     await insertJob(alone.pool, { jobId, tenant: plainTenant, lockedNano: 1_000n });
     const calls = Array.from({ length: 10 }, () => wanted(jobId));
-    for (const call of calls) await batcher(alone).hold(call);
+    for (const call of calls) await holdAlone(alone, call);
     const writers = Array.from({ length: 3 }, () => new FeedWriter(alone.pool, gateway, () => NOW_MS));
     const charged = await Promise.all(
       writers.flatMap((writer) =>

@@ -292,6 +292,8 @@ test("a hold that the store rejects takes no other with it", async () => {
   // The first goes alone; the others wait for it and share a batch, in which one amount is none.
   const outcomes = await Promise.allSettled([hold(1n), hold(2n), hold(2n ** 63n), hold(3n)]);
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+  for (const { value } of outcomes.filter((outcome) => outcome.status === "fulfilled"))
+    if (value.outcome === "held") await value.durable;
   const audit = await harness.audit(job.jobId);
   expect([audit.problems, audit.balances.get("held")]).toEqual([[], 6n]);
 });

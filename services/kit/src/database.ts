@@ -89,6 +89,35 @@ export const withTransaction = async <Result>(
   }
 };
 
+/**
+ * Runs one statement; `onNotice` hears the code of each notice that the statement raises, when it raises it: before the
+ * statement has ended, and before what it did is committed. Errors: as `pool.query`; then the connection is destroyed.
+ */
+export const queryWithNotices = async <Row extends pg.QueryResultRow>(
+  pool: Pool,
+  statement: pg.QueryConfig,
+  onNotice: (code: string) => void,
+): Promise<pg.QueryResult<Row>> => {
+  const connection = await pool.connect();
+  let broken: Error | undefined;
+  const onLost = (error: Error): void => {
+    broken = error;
+  };
+  const listen = ({ code }: { code: string | undefined }): void => onNotice(code ?? "");
+  connection.on("error", onLost);
+  connection.on("notice", listen);
+  try {
+    return await connection.query<Row>(statement);
+  } catch (error) {
+    broken = error instanceof Error ? error : new Error("The statement failed", { cause: error });
+    throw error;
+  } finally {
+    connection.off("notice", listen);
+    connection.off("error", onLost);
+    connection.release(broken);
+  }
+};
+
 /** Creates the database a URL names when the server has none of that name. Safe to call from several processes. */
 export const ensureDatabase = async (url: string): Promise<void> => {
   await onServerOf(url, async (client, name) => {

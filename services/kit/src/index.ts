@@ -17,6 +17,7 @@ export {
   isStoreUnavailable,
   migrate,
   type Pool,
+  queryWithNotices,
   type Transaction,
   withTransaction,
 } from "./database.ts";

@@ -5,12 +5,12 @@ import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
 import { type ReleaseReason, releaseCall } from "../ledger/releaseCall.ts";
 import type { ProviderPool } from "../upstream/ProviderPool.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
-import { type Admission, admitCall, type CallRequest, requestHashOf } from "./admitCall.ts";
+import { type Admitted, admitCall, type CallRequest, requestHashOf } from "./admitCall.ts";
 import { answerHeaders } from "./answerHeaders.ts";
 import type { ChargeDeps } from "./chargeCall.ts";
 import type { DeferredCharges } from "./DeferredCharges.ts";
 import { deliverWhole, type WholeAnswer } from "./deliverWhole.ts";
-import { forwardCall } from "./forwardCall.ts";
+import { forwardTaken } from "./forwardTaken.ts";
 import type { Interruption } from "./Interruption.ts";
 import { type FirstCall, firstCallOf } from "./idempotency.ts";
 import { primedEvents } from "./primedEvents.ts";
@@ -92,7 +92,7 @@ export class CallService {
     const request = { caller, wanted, route, bodyBytes, idempotencyKey, deadlineMs: settings.deadlineMs };
     const admitted = await this.#admit(request);
     if ("outcome" in admitted) return { kind: "replayed", ...admitted };
-    return this.#deliver(admitted.call, admitted.outputTokensPerChoice, incoming);
+    return this.#deliver(admitted, incoming);
   }
 
   /**
@@ -100,9 +100,7 @@ export class CallService {
    * this one left of its hold may not be free yet, for it is charged after its answer: so before less than was asked for
    * is held, or a call is refused for want of credit, those charges are waited for.
    */
-  async #admit(
-    request: CallRequest,
-  ): Promise<NonNullable<Admission> | Extract<FirstCall, { outcome: "answered" }>> {
+  async #admit(request: CallRequest): Promise<Admitted | Extract<FirstCall, { outcome: "answered" }>> {
     const { holds, pool, settings, charges } = this.#deps;
     const { job } = request.caller;
     const { tenant } = job.capability;
@@ -130,7 +128,8 @@ export class CallService {
     }
   }
 
-  async #deliver(call: AdmittedCall, outputTokens: bigint, incoming: IncomingCall): Promise<CallAnswer> {
+  async #deliver(admitted: Admitted, incoming: IncomingCall): Promise<CallAnswer> {
+    const { call } = admitted;
     const { settings, providers, charges } = this.#deps;
     const { interruption } = incoming;
     const finished = this.#begin(call, interruption);
@@ -143,7 +142,7 @@ export class CallService {
       interruption,
     };
     try {
-      const answer = await forwardCall(providers, call, incoming.wanted, outputTokens, interruption);
+      const answer = await forwardTaken(providers, admitted, incoming.wanted, interruption);
       if (!incoming.wanted.stream) {
         const { answer: whole, commit } = await deliverWhole(
           this.#deps,

@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import type { Caller } from "../auth/Authenticator.ts";
 import type { BudgetLevel } from "../ledger/Budget.ts";
 import { hexOf } from "../ledger/bytes.ts";
-import type { HoldRefusal } from "../ledger/Hold.ts";
+import type { HoldRefusal, TakenHold } from "../ledger/Hold.ts";
 import type { HoldBatcher } from "../ledger/HoldBatcher.ts";
 import { newCallId } from "../ledger/newCallId.ts";
 import type { AdmittedCall } from "./AdmittedCall.ts";
@@ -23,8 +23,11 @@ export type CallRequest = {
   deadlineMs: number;
 };
 
+/** `durable`: see `TakenHold`. */
+export type Admitted = { call: AdmittedCall; outputTokensPerChoice: bigint } & Pick<TakenHold, "durable">;
+
 /** An admitted call, or null when its idempotency key was claimed by an earlier one. */
-export type Admission = { call: AdmittedCall; outputTokensPerChoice: bigint } | null;
+export type Admission = Admitted | null;
 
 export function requestHashOf(bodyBytes: Buffer): Hex {
   return hexOf(hash("sha256", bodyBytes, "buffer"));
@@ -79,6 +82,7 @@ export async function admitCall(
   const outputTokensPerChoice = outputTokensFor(wanted, terms, outcome.holdNano);
   return {
     outputTokensPerChoice,
+    durable: outcome.durable,
     call: {
       callId,
       receiptId,

@@ -1,9 +1,19 @@
 import type { Pool } from "@tac/kit";
 import { Errors, Pricing, UsageReceipt, UsageReport, Wire } from "@tac/protocol";
+import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
 import { isReportOf } from "./settleUnits.ts";
 import type { UsageReports } from "./UsageReports.ts";
 import { sameUnits } from "./units.ts";
+
+type ReportedCall = {
+  call_id: Buffer;
+  job_id: Buffer;
+  provider_id: bigint;
+  model: string;
+  state: string;
+  metered_units: unknown;
+};
 
 /** `late`: the call had ended. `agrees`: whether the charged units are the reported ones; null while it runs. */
 export type ReportVerdict = { late: boolean; agrees: boolean | null };
@@ -17,19 +27,9 @@ export async function takeReport(
   signed: UsageReport.SignedUsageReport,
 ): Promise<ReportVerdict> {
   const { report } = signed;
-  const { rows } = await pool.query<{
-    call_id: Buffer;
-    job_id: Buffer;
-    provider_id: bigint;
-    model: string;
-    state: string;
-    metered_units: unknown;
-  }>(
-    `SELECT call_id, job_id, provider_id, model, state, metered_units FROM calls
-      WHERE receipt_id = $1 ORDER BY held_at_ms DESC LIMIT 1`,
-    [bytesOf(report.receiptId)],
-  );
-  const call = rows[0];
+  if (!(await reports.isSignedByProvider(signed)))
+    throw Errors.fromCode("invalid_signature", { param: "signature" });
+  const call = await findCall(pool, report);
   if (call === undefined) throw Errors.fromCode("unknown_receipt");
   const callId = hexOf(call.call_id);
   const subject = {
@@ -44,8 +44,6 @@ export async function takeReport(
       detail: "The report is about another call.",
     });
   }
-  if (!(await reports.isSignedByProvider(signed)))
-    throw Errors.fromCode("invalid_signature", { param: "signature" });
   const isRunning = call.state === "held" || call.state === "delivered";
   if (isRunning) {
     await reports.store(callId, signed, { isLate: false, agrees: null });
@@ -63,4 +61,27 @@ export async function takeReport(
     await reports.recordDisagreement(about, charged, reported, charged, "late");
   }
   return { late: true, agrees };
+}
+
+/**
+ * The latest attempt of a call. Its provider may have been faster than the commit of its hold, and report it first. So
+ * before a call is unknown, or an earlier attempt is the latest, the hold that the job's row is locked by is waited for.
+ */
+async function findCall(
+  pool: Pool,
+  { receiptId, jobId }: UsageReport.UsageReport,
+): Promise<ReportedCall | undefined> {
+  const found = await readCall(pool, receiptId);
+  if (found !== undefined && found.state !== "released") return found;
+  await pool.query("SELECT FROM jobs WHERE job_id = $1 FOR SHARE", [bytesOf(jobId)]);
+  return readCall(pool, receiptId);
+}
+
+async function readCall(pool: Pool, receiptId: Hex): Promise<ReportedCall | undefined> {
+  const { rows } = await pool.query<ReportedCall>(
+    `SELECT call_id, job_id, provider_id, model, state, metered_units FROM calls
+      WHERE receipt_id = $1 ORDER BY held_at_ms DESC LIMIT 1`,
+    [bytesOf(receiptId)],
+  );
+  return rows[0];
 }

@@ -35,8 +35,15 @@ export type HoldRefusal =
   | "team_budget_exhausted"
   | "user_budget_exhausted";
 
+/**
+ * A hold that nobody else can take the credit of. Its commit may still be on its way to the disk: nothing that depends on
+ * the hold may be stored, and no answer may leave, before `durable` has resolved. It rejects with what the store throws;
+ * then the hold may or may not be there.
+ */
+export type TakenHold = { holdNano: bigint; heldAtMs: number; durable: Promise<void> };
+
 /** `duplicate`: the idempotency key belongs to an earlier call of the job. */
-export type HoldOutcome = { outcome: "held"; holdNano: bigint; heldAtMs: number } | { outcome: HoldRefusal };
+export type HoldOutcome = ({ outcome: "held" } & TakenHold) | { outcome: HoldRefusal };
 
 /** The columns as `hold_calls` reads them. */
 export function toColumns(holds: readonly WantedHold[]): Buffer[] {

@@ -1,4 +1,4 @@
-import { isStoreUnavailable, type Pool } from "@tac/kit";
+import { isStoreUnavailable, type Pool, queryWithNotices } from "@tac/kit";
 import type { NowMs } from "../StoreClock.ts";
 import { type HoldOutcome, type HoldRefusal, toColumns, toValues, type WantedHold } from "./Hold.ts";
 
@@ -10,13 +10,20 @@ type Lane = { waiting: Waiting[]; isSending: boolean };
 type Verdict = "held" | HoldRefusal;
 
 const MAX_BATCH = 256;
-/** Statements in flight at once; a job always uses the same lane, so that its holds never wait for each other's rows. */
+/** The code of the notice by which `hold_call` says that a hold is taken, before its commit. */
+const TAKEN = "TAC02";
+/**
+ * Statements in flight at once; a job always uses the same lane, so that its holds never wait for each other's rows. So
+ * many are also the most holds that are taken and not yet durable.
+ */
 const LANES = 2;
+const DONE = Promise.resolve();
 
 /**
  * Takes holds, one statement in flight per lane: the first goes at once, those that come meanwhile share the next
  * statement. Many calls then cost one round trip and one commit, of whatever jobs they are, and an idle gateway waits
- * for nothing.
+ * for nothing. A call that has a statement to itself hears that its hold is taken before that is on disk; one in a batch,
+ * when it is.
  */
 export class HoldBatcher {
   readonly #pool: Pool;
@@ -72,27 +79,31 @@ export class HoldBatcher {
     }
   }
 
+  /** Admits the call when its hold is taken or, if the store does not say so ahead, when it is durable. */
   async #sendOne({ hold, admit, fail }: Waiting): Promise<void> {
     const { owner, proofMemoryMs, nowMs } = this.#terms;
     const heldAtMs = nowMs();
-    try {
-      const { rows } = await this.#pool.query<{ verdict: string }>({
-        name: "hold_call",
-        text: "SELECT hold_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS verdict",
-        values: [heldAtMs, owner, proofMemoryMs, ...toValues(hold)],
-      });
-      const [row] = rows;
+    const statement = {
+      name: "hold_call",
+      text: "SELECT hold_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS verdict",
+      values: [heldAtMs, owner, proofMemoryMs, ...toValues(hold)],
+    };
+    const answer = queryWithNotices<{ verdict: string }>(this.#pool, statement, (code) => {
+      if (code === TAKEN) admit({ outcome: "held", holdNano: hold.holdNano, heldAtMs, durable });
+    });
+    const durable = answer.then(({ rows: [row] }) => {
       if (row === undefined) throw new Error("The store gave no outcome for a hold");
       const [outcome, heldNano = hold.holdNano] = row.verdict.split(" ");
       admit(toOutcome(outcome as Verdict, BigInt(heldNano), heldAtMs));
-    } catch (error) {
-      fail(error);
-    }
+    });
+    // Of a call that was admitted already, neither changes anything: it waits for `durable`.
+    await durable.catch(fail);
   }
 }
 
+/** Of a hold whose commit has been waited for. */
 function toOutcome(outcome: Verdict, holdNano: bigint, heldAtMs: number): HoldOutcome {
-  return outcome === "held" ? { outcome, holdNano, heldAtMs } : { outcome };
+  return outcome === "held" ? { outcome, holdNano, heldAtMs, durable: DONE } : { outcome };
 }
 
 function compare(one: string, two: string): number {
