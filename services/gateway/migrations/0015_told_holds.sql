@@ -1,8 +1,9 @@
 -- Up Migration
 
--- hold_call as before, but that it says when the hold is taken: from then on nobody else can take the same credit, and all
--- that is left is the commit, which takes as long as the rest. Who asked may use that time, but must hear the answer too
--- before anything comes of it. A notice is sent at once, and only to clients that listen at this level, as they do by default.
+-- hold_call as before, but that it says when the hold is taken: when all that can refuse it has been asked, and nobody else
+-- can take the same credit. What is left is two rows that nothing can refuse, and the commit, together as long as what came
+-- before. Who asked may use that time, but must hear the answer too before anything comes of it. A notice is sent at once,
+-- and only to clients that listen at this level, as they do by default.
 CREATE OR REPLACE FUNCTION hold_call(
   p_now_ms bigint, p_owner text, p_proof_memory_ms bigint,
   p_call_id bytea, p_receipt_id bytea, p_job_id bytea, p_kind text, p_model text, p_provider_id bigint,
@@ -28,9 +29,6 @@ BEGIN
          AND j.spent_nano + j.held_nano + p_hold_nano <= j.max_spend_nano
       RETURNING j.ledger_count, j.ledger_hash INTO v_number, v_hash;
       IF FOUND THEN
-        INSERT INTO ledger_entries (job_id, entry_number, call_id, kind, debit_account, credit_account, amount_nano,
-                                    recorded_at_ms, hash)
-        VALUES (p_job_id, v_number, p_call_id, 'hold', 'available', 'held', p_hold_nano, p_now_ms, v_hash);
         IF p_jti_hash IS NOT NULL THEN
           INSERT INTO used_proofs VALUES (p_job_id, p_jti_hash, store_now_ms() + p_proof_memory_ms);
         END IF;
@@ -41,7 +39,6 @@ BEGIN
                            request_hash, proof_hash, idempotency_key, held_at_ms)
         VALUES (p_call_id, p_receipt_id, p_job_id, 'held', p_owner, p_kind, p_model, p_provider_id, p_tariff_hash,
                 p_hold_nano, p_request_hash, p_proof_hash, p_idempotency_key, p_now_ms);
-        INSERT INTO running_calls (call_id, job_id, owner) VALUES (p_call_id, p_job_id, p_owner);
         v_outcome := 'held';
       END IF;
     EXCEPTION WHEN unique_violation THEN
@@ -50,6 +47,10 @@ BEGIN
     END;
     IF v_outcome = 'held' THEN
       RAISE NOTICE 'held' USING ERRCODE = 'TAC02';
+      INSERT INTO ledger_entries (job_id, entry_number, call_id, kind, debit_account, credit_account, amount_nano,
+                                  recorded_at_ms, hash)
+      VALUES (p_job_id, v_number, p_call_id, 'hold', 'available', 'held', p_hold_nano, p_now_ms, v_hash);
+      INSERT INTO running_calls (call_id, job_id, owner) VALUES (p_call_id, p_job_id, p_owner);
       RETURN v_outcome;
     END IF;
   END IF;
