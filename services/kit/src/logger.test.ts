@@ -29,9 +29,37 @@ test.each([
   { body: { prompt: "sk-canary" } },
   { err: Object.assign(new Error("refused"), { headers: { cookie: "sk-canary" } }) },
   { error: new Error("outer", { cause: Object.assign(new Error("inner"), { authorization: "sk-canary" }) }) },
+  {
+    err: Object.assign(new Error("lost"), {
+      client: new (class Client {
+        secretKey = "sk-canary";
+      })(),
+    }),
+  },
+  {
+    err: new Error("outer", {
+      cause: Object.assign(new Error("inner"), { severity: "ERROR", detail: "sk-canary" }),
+    }),
+  },
+  {
+    err: Object.assign(new Error("taken"), {
+      severity: "ERROR",
+      detail: "Key (k)=(sk-canary) already exists.",
+    }),
+  },
 ])("redacts %j", (fields) => {
   const [line] = logged([fields]);
   expect(JSON.stringify(line)).not.toContain("sk-canary");
+});
+
+test("of an object of a class only its class is named, and a cause is kept", () => {
+  const client = new (class Client {
+    port = 5432;
+  })();
+  const err = new Error("outer", { cause: Object.assign(new Error("inner"), { client, code: "57P01" }) });
+  expect(logged([{ err }])[0]).toMatchObject({
+    err: { cause: { message: "inner", client: "[Client]", code: "57P01" } },
+  });
 });
 
 test("keeps an error's type, message and stack, and writes bigint as digits", () => {

@@ -34,7 +34,10 @@ const isSecret = (name: string): boolean => secretNames.has(name.replace(/[-_]/g
 const censor = "[redacted]";
 const maxDepth = 8;
 
-/** Copies a value for the log: secrets and prompts are replaced at any depth, whatever their spelling or case. */
+/**
+ * Copies a value for the log: secrets and prompts are replaced at any depth, whatever their spelling or case. Of an object
+ * of a class, such as the connection that `pg` adds to its errors, only the class is named.
+ */
 const scrub = (value: unknown, depth = 0): unknown => {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return value;
@@ -43,8 +46,15 @@ const scrub = (value: unknown, depth = 0): unknown => {
   if (depth >= maxDepth) return "[deep]";
   if (Array.isArray(value)) return value.map((item) => scrub(item, depth + 1));
   if ("toJSON" in value && typeof value.toJSON === "function") return scrub(value.toJSON(), depth + 1);
+  const { constructor: maker } = (Object.getPrototypeOf(value) ?? Object.prototype) as object;
+  if (maker !== Object) return `[${maker.name}]`;
+  // What PostgreSQL adds to an error as its detail quotes the row it is about.
+  const isOfStore = "severity" in value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, isSecret(name) ? censor : scrub(item, depth + 1)]),
+    Object.entries(value).map(([name, item]) => {
+      const isWithheld = isSecret(name) || (isOfStore && name === "detail");
+      return [name, isWithheld ? censor : scrub(item, depth + 1)];
+    }),
   );
 };
 
