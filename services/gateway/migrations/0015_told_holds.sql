@@ -1,8 +1,8 @@
 -- Up Migration
 
 -- hold_call as before, but that it says when the hold is taken: when all that can refuse it has been asked, and nobody else
--- can take the same credit. What is left is two rows that nothing can refuse, and the commit, together as long as what came
--- before. Who asked may use that time, but must hear the answer too before anything comes of it. A notice is sent at once,
+-- can take the same credit. What is left is two rows that no constraint can refuse, and the commit, together as long as what
+-- came before. Who asked may use that time, but must hear the answer too before anything comes of it. A notice is sent at once,
 -- and only to clients that listen at this level, as they do by default.
 CREATE OR REPLACE FUNCTION hold_call(
   p_now_ms bigint, p_owner text, p_proof_memory_ms bigint,

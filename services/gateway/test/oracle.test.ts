@@ -163,6 +163,14 @@ describe("POST /v1/usage/emit", () => {
     const answer = await job.by.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) });
     expect([answer.status, codeOf(answer.text)]).toEqual([404, "unknown_receipt"]);
   });
+
+  test("by a provider that no call goes to is refused without asking the chain who that is", async () => {
+    harness.chain.isDown = true;
+    const signed = signReport(harness, { receiptId: hex32(), jobId: hex32(), providerId: 999 });
+    const by = await harness.caller();
+    const answer = await by.send({ path: "/v1/usage/emit", body: UsageReport.toJson(signed) });
+    expect([answer.status, codeOf(answer.text)]).toEqual([404, "unknown_receipt"]);
+  });
 });
 
 describe("an aggregator", () => {

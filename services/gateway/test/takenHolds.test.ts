@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createPool } from "@tac/kit";
 import { UsageReceipt, UsageReport } from "@tac/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { codeOf } from "./support/answers.ts";
 import { CommitGate } from "./support/CommitGate.ts";
 import { feedOf } from "./support/feedOf.ts";
 import { type Harness, startHarness, type TestJob } from "./support/harness.ts";
+import { StoreProxy } from "./support/StoreProxy.ts";
 import { signReport } from "./support/signReport.ts";
 import { type Answering, answerUsual, chunkOf, sendJson } from "./support/TestProvider.ts";
 
@@ -203,6 +205,33 @@ describe("a hold that was taken and does not become durable", () => {
     const again = await job.by.send(keyed(job, extra));
     expect(again.status).toBe(200);
     expect([await statesOf(job), await balancesOf(job)]).toEqual([["captured"], [0n, 13n]]);
+  });
+
+  test("as far as anybody can tell, though the store has it, is given back", async () => {
+    const proxy = new StoreProxy(harness.databaseUrl);
+    const pool = createPool({ url: await proxy.start(), max: 4, onIdleError: () => undefined });
+    const { replica, connectUrl } = await harness.startReplica("behind-proxy", pool);
+    const job = await harness.openJob();
+    const by = await harness.caller(job.by.holder, { connectUrl });
+    await gate.shut();
+    proxy.cut({ statement: "hold_call", lose: "rest" });
+    const answer = by.send(keyed(job));
+    await forwarded();
+    expect(await isPending(answer)).toBe(true);
+    await gate.open();
+    const { status, text } = await answer;
+    expect([status, codeOf(text)]).toEqual([503, "store_unavailable"]);
+    expect([await statesOf(job), await balancesOf(job)]).toEqual([["released"], [0n, 0n]]);
+
+    expect((await by.send(keyed(job))).status).toBe(200);
+    expect([await statesOf(job), await balancesOf(job)]).toEqual([
+      ["released", "captured"],
+      [0n, 13n],
+    ]);
+    await replica.app.close();
+    await replica.stop();
+    await pool.end();
+    await proxy.stop();
   });
 
   test("breaks the exchange with its provider off", async () => {

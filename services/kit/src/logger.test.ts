@@ -62,6 +62,13 @@ test("of an object of a class only its class is named, and a cause is kept", () 
   });
 });
 
+test("takes fields whose prototype is none, or is made by nothing", () => {
+  const params = Object.assign(Object.create(Object.create(null)), { jobId: "0x01" });
+  expect(
+    logged([{ params }, "asked"], [Object.assign(Object.create(null), { jobId: "0x02" })]),
+  ).toMatchObject([{ params: { jobId: "0x01" } }, { jobId: "0x02" }]);
+});
+
 test("keeps an error's type, message and stack, and writes bigint as digits", () => {
   const [line] = logged([{ err: new TypeError("no such job"), amountNano: 2n ** 70n }]);
   expect(line).toMatchObject({

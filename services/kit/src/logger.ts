@@ -46,13 +46,23 @@ const scrub = (value: unknown, depth = 0): unknown => {
   if (depth >= maxDepth) return "[deep]";
   if (Array.isArray(value)) return value.map((item) => scrub(item, depth + 1));
   if ("toJSON" in value && typeof value.toJSON === "function") return scrub(value.toJSON(), depth + 1);
-  const { constructor: maker } = (Object.getPrototypeOf(value) ?? Object.prototype) as object;
-  if (maker !== Object) return `[${maker.name}]`;
-  // What PostgreSQL adds to an error as its detail quotes the row it is about.
+  return classOf(value) ?? scrubFields(value, depth);
+};
+
+/** Null for what is no more than its fields. */
+const classOf = (value: object): string | null => {
+  const maker: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor;
+  return typeof maker === "function" && maker !== Object ? `[${maker.name || "class"}]` : null;
+};
+
+/** What PostgreSQL adds to an error and quotes values in. */
+const quotingFields = new Set(["detail", "where", "internalQuery"]);
+
+const scrubFields = (value: object, depth: number): Record<string, unknown> => {
   const isOfStore = "severity" in value;
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => {
-      const isWithheld = isSecret(name) || (isOfStore && name === "detail");
+      const isWithheld = isSecret(name) || (isOfStore && quotingFields.has(name));
       return [name, isWithheld ? censor : scrub(item, depth + 1)];
     }),
   );
@@ -79,7 +89,7 @@ export const createLogger = (
       serializers: { err: (value: unknown) => value },
       formatters: {
         level: (label) => ({ level: label }),
-        log: (entry) => scrub(entry) as Record<string, unknown>,
+        log: (entry) => scrubFields(entry, 0),
       },
     },
     // Written at once: lines still in flight when the process ends would come out of order, or not at all.

@@ -133,8 +133,8 @@ export class CallService {
     const { settings, providers, charges } = this.#deps;
     const { interruption } = incoming;
     const finished = this.#begin(call, interruption);
-    const terms = {
-      startedAtMs: performance.now(),
+    const forwardedAtMs = performance.now();
+    const commonTerms = {
       reportWaitMs: this.#reportWaitMs(call),
       maxAnswerBytes: settings.maxAnswerBytes,
       // An answer that no key will ever ask for again is not kept, neither in memory nor in the store.
@@ -142,7 +142,8 @@ export class CallService {
       interruption,
     };
     try {
-      const answer = await forwardTaken(providers, admitted, incoming.wanted, interruption);
+      const { answer, waitedMs } = await forwardTaken(providers, admitted, incoming.wanted, interruption);
+      const terms = { ...commonTerms, startedAtMs: forwardedAtMs + waitedMs };
       if (!incoming.wanted.stream) {
         const { answer: whole, commit } = await deliverWhole(
           this.#deps,

@@ -16,6 +16,7 @@ import type { WantedCall } from "./wanted.ts";
 export type WholeAnswer = { status: number; headers: Record<string, string>; body: Buffer };
 
 export type DeliveryTerms = {
+  /** The start of what the call's duration is counted from, by `performance.now()`. */
   startedAtMs: number;
   /** Null when the provider never reports by itself. */
   reportWaitMs: number | null;

@@ -2,9 +2,14 @@ import type { Pool } from "@tac/kit";
 import { Errors, Pricing, UsageReceipt, UsageReport, Wire } from "@tac/protocol";
 import type { Hex } from "viem";
 import { bytesOf, hexOf } from "../ledger/bytes.ts";
+import type { ProviderPool } from "../upstream/ProviderPool.ts";
 import { isReportOf } from "./settleUnits.ts";
 import type { UsageReports } from "./UsageReports.ts";
 import { sameUnits } from "./units.ts";
+import { waitFor } from "./waitFor.ts";
+
+/** Longest that a report waits for the hold of its call; a store that takes longer to commit takes few calls. */
+const HOLD_WAIT_MS = 1_000;
 
 type ReportedCall = {
   call_id: Buffer;
@@ -23,14 +28,15 @@ export type ReportVerdict = { late: boolean; agrees: boolean | null };
  * record. Errors: `invalid_signature`, `unknown_receipt`, `invalid_request` when it is about something else.
  */
 export async function takeReport(
-  { pool, reports }: { pool: Pool; reports: UsageReports },
+  { pool, reports, providers }: { pool: Pool; reports: UsageReports; providers: ProviderPool },
   signed: UsageReport.SignedUsageReport,
 ): Promise<ReportVerdict> {
   const { report } = signed;
+  if (providers.find(report.providerId) === null) throw Errors.fromCode("unknown_receipt");
   if (!(await reports.isSignedByProvider(signed)))
     throw Errors.fromCode("invalid_signature", { param: "signature" });
-  const call = await findCall(pool, report);
-  if (call === undefined) throw Errors.fromCode("unknown_receipt");
+  const call = await findCall(pool, report.receiptId);
+  if (call === null) throw Errors.fromCode("unknown_receipt");
   const callId = hexOf(call.call_id);
   const subject = {
     receiptId: report.receiptId,
@@ -64,24 +70,22 @@ export async function takeReport(
 }
 
 /**
- * The latest attempt of a call. Its provider may have been faster than the commit of its hold, and report it first. So
- * before a call is unknown, or an earlier attempt is the latest, the hold that the job's row is locked by is waited for.
+ * The latest attempt of a call. Its provider may be faster than the commit of its hold, and report it first. So before a call
+ * is unknown, or an attempt that was given back is the latest, it is looked for a little longer.
  */
-async function findCall(
-  pool: Pool,
-  { receiptId, jobId }: UsageReport.UsageReport,
-): Promise<ReportedCall | undefined> {
-  const found = await readCall(pool, receiptId);
-  if (found !== undefined && found.state !== "released") return found;
-  await pool.query("SELECT FROM jobs WHERE job_id = $1 FOR SHARE", [bytesOf(jobId)]);
-  return readCall(pool, receiptId);
+async function findCall(pool: Pool, receiptId: Hex): Promise<ReportedCall | null> {
+  const latest = await waitFor(HOLD_WAIT_MS, async () => {
+    const call = await readCall(pool, receiptId);
+    return call?.state === "released" ? null : call;
+  });
+  return latest ?? readCall(pool, receiptId);
 }
 
-async function readCall(pool: Pool, receiptId: Hex): Promise<ReportedCall | undefined> {
+async function readCall(pool: Pool, receiptId: Hex): Promise<ReportedCall | null> {
   const { rows } = await pool.query<ReportedCall>(
     `SELECT call_id, job_id, provider_id, model, state, metered_units FROM calls
       WHERE receipt_id = $1 ORDER BY held_at_ms DESC LIMIT 1`,
     [bytesOf(receiptId)],
   );
-  return rows[0];
+  return rows[0] ?? null;
 }

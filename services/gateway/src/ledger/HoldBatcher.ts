@@ -22,8 +22,8 @@ const DONE = Promise.resolve();
 /**
  * Takes holds, one statement in flight per lane: the first goes at once, those that come meanwhile share the next
  * statement. Many calls then cost one round trip and one commit, of whatever jobs they are, and an idle gateway waits
- * for nothing. A call that has a statement to itself hears that its hold is taken before that is on disk; one in a batch,
- * when it is.
+ * for nothing. A call that has a statement to itself, and needs no other look at it than that (a budget, a hold that is
+ * cut), hears that its hold is taken before that is on disk; any other, when it is.
  */
 export class HoldBatcher {
   readonly #pool: Pool;
@@ -35,7 +35,7 @@ export class HoldBatcher {
     this.#terms = terms;
   }
 
-  /** Errors: whatever the store throws; then nothing is held. */
+  /** Errors: whatever the store throws; then the hold may or may not be there, and recovery gives it back. */
   hold(hold: WantedHold): Promise<HoldOutcome> {
     return new Promise((admit, fail) => {
       const lane = this.#lanes[Number.parseInt(hold.jobId.slice(-4), 16) % LANES];
@@ -88,6 +88,7 @@ export class HoldBatcher {
       text: "SELECT hold_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS verdict",
       values: [heldAtMs, owner, proofMemoryMs, ...toValues(hold)],
     };
+    // A notice comes after the statement was sent, and so after `durable` has its value.
     const answer = queryWithNotices<{ verdict: string }>(this.#pool, statement, (code) => {
       if (code === TAKEN) admit({ outcome: "held", holdNano: hold.holdNano, heldAtMs, durable });
     });

@@ -2,8 +2,11 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listen } from "./listen.ts";
 
-/** What is lost with a statement: it, its answer, or the store, with it and with every connection. */
-export type Cut = { statement: string; lose: "request" | "answer" | "store" };
+/**
+ * What is lost with a statement: it, its answer, the rest of its answer with the connection, or the store, with it and with
+ * every connection.
+ */
+export type Cut = { statement: string; lose: "request" | "answer" | "rest" | "store" };
 
 /** A TCP proxy before PostgreSQL that can lose the first statement of a name, its answer, and all that follows. */
 export class StoreProxy {
@@ -53,6 +56,7 @@ export class StoreProxy {
     }
     const store = connect(Number(this.#store.port), this.#store.hostname);
     let isSilent = false;
+    let chunksLeft = Number.POSITIVE_INFINITY;
     for (const [one, two] of [
       [client, store],
       [store, client],
@@ -69,17 +73,20 @@ export class StoreProxy {
       if (cut !== null && bytes.includes(cut.statement)) {
         this.#cut = null;
         this.#hasCut = true;
-        isSilent = true;
+        if (cut.lose === "rest") chunksLeft = 1;
+        else isSilent = true;
         if (cut.lose === "store") {
           this.#isAway = true;
           for (const socket of this.#sockets) socket.destroy();
         }
-        if (cut.lose !== "answer") return;
+        if (cut.lose === "request" || cut.lose === "store") return;
       }
       store.write(bytes);
     });
     store.on("data", (bytes) => {
-      if (!isSilent) client.write(bytes);
+      if (chunksLeft === 0) store.destroy();
+      else if (!isSilent) client.write(bytes);
+      chunksLeft -= 1;
     });
   }
 }
